@@ -1,0 +1,117 @@
+/** Parameter types of docs/wire-protocol.md; `text` is for diagnostics only. */
+export type ParamType =
+  | 'unit'
+  | 'integer'
+  | 'choice'
+  | 'log'
+  | 'mount'
+  | 'tree'
+  | 'endpoint'
+  | 'certificate'
+  | 'port'
+  | 'span'
+  | 'text';
+
+/** One parameter, as in verb and action files: `bounds` is the canonical text of docs/wire-protocol.md (`-` for none). */
+export interface Param {
+  readonly name: string;
+  readonly type: ParamType;
+  readonly bounds: string;
+  readonly default?: string;
+  readonly help: string;
+}
+
+/** A value of a fact; a fact that could not be read is absent, never null. */
+export type FactValue = string | number | boolean | readonly FactRow[];
+export type FactRow = Readonly<Record<string, string | number | boolean>>;
+export type Facts = Readonly<Record<string, FactValue>>;
+
+export type Impact = 'LOW' | 'MEDIUM' | 'HIGH';
+
+/** Seconds and bytes for each run line (diagnostic) or for the action. */
+export interface Limits {
+  readonly seconds: number;
+  readonly bytes: number;
+}
+
+/** One command of a diagnostic: argv only, absolute program, placeholders `{name}`, `--x={name}`, `--x=-{name}`. */
+export interface Run {
+  readonly section: string;
+  readonly argv: readonly string[];
+}
+
+/** A read-only diagnostic, loaded and checked. `digest` is the definition's SHA-256 (hex). */
+export interface Diagnostic {
+  readonly kind: 'diagnostic';
+  readonly name: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly params: readonly Param[];
+  readonly run: readonly Run[];
+  readonly collector?: string;
+  readonly parse: ParseRule;
+  /** Names (and one-line meanings) of the facts it yields. */
+  readonly facts: Readonly<Record<string, FactRule>>;
+  readonly stable: readonly string[];
+  readonly limits: Limits;
+  readonly needs: { readonly program?: string; readonly group?: string };
+  readonly tags: readonly string[];
+  readonly promote: boolean;
+  readonly example: Readonly<Record<string, string>>;
+  readonly digest: string;
+}
+
+/** How sections become facts: a declarative kind, or a named parser of src/catalog/parsers/. */
+export type ParseRule = 'kv' | 'json' | 'table' | 'lines' | { readonly parser: string };
+
+/** Where a declarative fact comes from (`from`: key or column) and its type. */
+export interface FactRule {
+  readonly type: 'string' | 'integer' | 'boolean' | 'rows';
+  readonly from?: string;
+  readonly help: string;
+}
+
+export interface Expectation {
+  readonly fact: string;
+  readonly op: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge';
+  readonly value: string | number | boolean;
+}
+
+export interface Check {
+  readonly diagnostic: string;
+  readonly args: Readonly<Record<string, string>>;
+  readonly expect: readonly Expectation[];
+}
+
+/** A PRA action, loaded and checked. `digest` covers the definition and the script's bytes. */
+export interface Action {
+  readonly kind: 'action';
+  readonly name: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly impact: Impact;
+  readonly params: readonly Param[];
+  readonly argv: readonly string[];
+  readonly script?: { readonly file: string; readonly sha256: string };
+  readonly effects: string;
+  readonly undo: string;
+  readonly precheck: readonly Check[];
+  readonly verify: readonly Check[];
+  readonly limits: Limits;
+  readonly idempotent: boolean;
+  readonly cancellable: boolean;
+  /** Seconds between two automatic runs of the same action and arguments on one host. */
+  readonly cooldown: number;
+  readonly tags: readonly string[];
+  readonly digest: string;
+}
+
+export interface Catalog {
+  readonly diagnostics: ReadonlyMap<string, Diagnostic>;
+  readonly actions: ReadonlyMap<string, Action>;
+  /** SHA-256 (hex) over all digests, in name order. */
+  readonly digest: string;
+}
+
+/** Arguments after checking: strings, in `params` order, every default filled in. Only `checkArgs` makes one. */
+export type CheckedArgs = ReadonlyMap<string, string> & { readonly __checked: unique symbol };

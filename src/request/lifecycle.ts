@@ -1,0 +1,71 @@
+import type { State } from './types.ts';
+
+/** What can happen to a request. */
+export type LifecycleEvent =
+  | 'ask' // a person has to decide
+  | 'auto_approve'
+  | 'approve'
+  | 'deny'
+  | 'withdraw'
+  | 'expire'
+  | 'revoke'
+  | 'dispatch'
+  | 'accept' // the target claimed it
+  | 'refuse' // the target refused it
+  | 'stale' // the target's facts changed since the offer
+  | 'lose' // the connection ended before an outcome
+  | 'succeed'
+  | 'fail'
+  | 'verify_fail'
+  | 'interrupt'
+  | 'burn' // fenced: it never started and never will
+  | 'vanish'; // sent, and the host never came back
+
+/**
+ * The workflow: from → event → to. This table is the code (`next`), the documentation (docs/approvals.md is printed from
+ * it) and what the property tests walk. A state without a row is terminal.
+ */
+export const TRANSITIONS = {
+  PROPOSED: {
+    ask: 'PENDING',
+    auto_approve: 'AUTO_APPROVED',
+    refuse: 'REFUSED_BY_TARGET',
+    withdraw: 'WITHDRAWN',
+    expire: 'EXPIRED',
+  },
+  PENDING: { approve: 'APPROVED', deny: 'DENIED', withdraw: 'WITHDRAWN', expire: 'EXPIRED' },
+  AUTO_APPROVED: { dispatch: 'DISPATCHING', withdraw: 'WITHDRAWN', expire: 'EXPIRED' },
+  APPROVED: {
+    dispatch: 'DISPATCHING',
+    revoke: 'REVOKED',
+    withdraw: 'WITHDRAWN',
+    stale: 'STALE',
+    expire: 'EXPIRED',
+  },
+  DISPATCHING: { accept: 'RUNNING', refuse: 'REFUSED_BY_TARGET', stale: 'STALE', lose: 'UNKNOWN' },
+  RUNNING: {
+    succeed: 'SUCCEEDED',
+    fail: 'FAILED',
+    verify_fail: 'VERIFY_FAILED',
+    interrupt: 'INTERRUPTED',
+    lose: 'UNKNOWN',
+  },
+  UNKNOWN: {
+    accept: 'RUNNING',
+    refuse: 'REFUSED_BY_TARGET',
+    succeed: 'SUCCEEDED',
+    fail: 'FAILED',
+    verify_fail: 'VERIFY_FAILED',
+    interrupt: 'INTERRUPTED',
+    burn: 'NEVER_STARTED',
+    vanish: 'SENT_NO_RETURN',
+  },
+} as const satisfies Partial<Record<State, Partial<Record<LifecycleEvent, State>>>>;
+
+const table: Partial<Record<State, Partial<Record<LifecycleEvent, State>>>> = TRANSITIONS;
+
+/** The state after an event, or undefined when the table has no such edge. */
+export const next = (from: State, event: LifecycleEvent): State | undefined => table[from]?.[event];
+
+/** True when nothing can follow. */
+export const isTerminal = (state: State): boolean => table[state] === undefined;

@@ -1,0 +1,101 @@
+import type { Grant } from './grant.ts';
+import type { LedgerEntry, LedgerRow } from './ledger-entry.ts';
+import type { LifecycleEvent } from './lifecycle.ts';
+import type { SignedText, State, StoredRequest } from './types.ts';
+
+/** Milliseconds since the epoch; injected so that tests can move it. */
+export interface Clock {
+  now(): number;
+}
+
+/** What came back from one forced command. `exit` is undefined when the connection ended before an exit status. */
+export interface ChannelResult {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly exit: number | undefined;
+  readonly durationMs: number;
+}
+
+/**
+ * One exec on a pooled connection. Throws PraError: HOST_KEY_*, UNREACHABLE, AUTH_REFUSED, DEADLINE, CANCELLED, OUTPUT_TOO_LARGE.
+ * A grant can be used once.
+ */
+export interface Channel {
+  run(grant: Grant, options?: ChannelOptions): Promise<ChannelResult>;
+  /** Host keys (SSH wire blobs) that known_hosts holds for the host, revoked ones left out. */
+  hostKeys(host: string): Promise<readonly Buffer[]>;
+  close(): Promise<void>;
+}
+
+export interface ChannelOptions {
+  readonly signal?: AbortSignal;
+  /** Standard output as it comes (runner channel). */
+  readonly onStdout?: (chunk: Buffer) => void;
+}
+
+/** A host that the configuration allows. */
+export interface HostEntry {
+  readonly name: string;
+  readonly tags: readonly string[];
+  readonly groups: readonly string[];
+}
+
+/** Signs with the auto key (namespace `mcp-pra-auto`); `undefined` when none is configured. Returns the base64 SSHSIG blob. */
+export type AutoSigner = ((message: Buffer) => Promise<string>) | undefined;
+
+/** Fields that may change with a transition. */
+export type RequestPatch = Partial<
+  Pick<
+    StoredRequest,
+    | 'impact'
+    | 'offer'
+    | 'rule'
+    | 'decidedBy'
+    | 'decisionNote'
+    | 'ticket'
+    | 'signatures'
+    | 'refusal'
+    | 'receipt'
+    | 'definition'
+    | 'args'
+  >
+>;
+
+/**
+ * Requests and the ledger, one SQLite database shared by the server and the CLI. Synchronous: each method is one
+ * immediate transaction that writes its ledger row too, or nothing.
+ */
+export interface Store {
+  /** Inserts in state PROPOSED. Throws STORE_BROKEN. */
+  create(request: Omit<StoredRequest, 'state' | 'updatedAt'>, entry: LedgerEntry): StoredRequest;
+  get(id: string): StoredRequest | undefined;
+  /** By unique prefix of at least 4 characters; throws REQUEST_UNKNOWN or REQUEST_AMBIGUOUS. */
+  find(prefix: string): StoredRequest;
+  list(filter?: { readonly states?: readonly State[]; readonly limit?: number }): readonly StoredRequest[];
+  /**
+   * Applies an event by the lifecycle table. Throws STATE_CONFLICT when the table has no such edge from the state that
+   * the row has inside the transaction: of two racing callers exactly one wins.
+   */
+  transition(id: string, event: LifecycleEvent, patch: RequestPatch, entry: LedgerEntry): StoredRequest;
+  /** Closes everything whose decision time is over; returns how many. */
+  expireDue(now: number): number;
+  /** A ledger row that belongs to no state change (a read call, a refusal). */
+  append(entry: LedgerEntry): LedgerRow;
+  /** SHA-256 (hex) of the last ledger row; 64 zeros when empty. */
+  ledgerHead(): string;
+  tail(count: number): readonly LedgerRow[];
+  /** Walks the whole chain (and the mirror files); throws LEDGER_BROKEN naming the first bad entry. */
+  verifyLedger(): { readonly entries: number; readonly head: string };
+  /** Resolves when another process or this one commits a change, or after `ms`. */
+  changed(ms: number, signal?: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+/** An approver's answer: who signed, over the exact ticket bytes. */
+export interface ApproverSignature {
+  readonly principal: string;
+  /** base64 SSHSIG blob */
+  readonly signature: string;
+}
+
+export type { SignedText };

@@ -1,0 +1,153 @@
+import type { Impact } from '../catalog/types.ts';
+
+/** `[a-z2-7]{16}`: 80 random bits. */
+export type RequestId = string;
+
+/** States of a request (DESIGN §7). Which may follow which is the table in lifecycle.ts. */
+export type State =
+  | 'PROPOSED'
+  | 'AUTO_APPROVED'
+  | 'PENDING'
+  | 'APPROVED'
+  | 'DENIED'
+  | 'WITHDRAWN'
+  | 'EXPIRED'
+  | 'REVOKED'
+  | 'STALE'
+  | 'DISPATCHING'
+  | 'RUNNING'
+  | 'REFUSED_BY_TARGET'
+  | 'UNKNOWN'
+  | 'SUCCEEDED'
+  | 'FAILED'
+  | 'VERIFY_FAILED'
+  | 'INTERRUPTED'
+  | 'NEVER_STARTED'
+  | 'SENT_NO_RETURN';
+
+/** Who calls: a principal and the program it came through (`alice/cli`, `alice/claude-desktop`). `[A-Za-z0-9@._-]{1,64}` each. */
+export interface Caller {
+  readonly principal: string;
+  readonly client: string;
+  readonly channel: 'mcp' | 'cli';
+}
+
+/** Name and value pairs in name order, as in `arg` lines. */
+export type ArgList = readonly (readonly [name: string, value: string])[];
+
+// ---- the texts of docs/wire-protocol.md §3, parsed. serialise(parse(x)) === x for each.
+
+export interface Draft {
+  readonly id: RequestId;
+  readonly host: string;
+  readonly action: string;
+  readonly args: ArgList;
+  readonly impact: Impact;
+  readonly mode: 'run' | 'drill';
+  readonly requester: string;
+}
+
+export interface Offer {
+  readonly id: RequestId;
+  readonly host: string;
+  readonly hostKey: string;
+  readonly action: string;
+  readonly args: ArgList;
+  readonly definition: string; // sha256 hex
+  readonly impact: Impact;
+  readonly mode: 'run' | 'drill';
+  readonly requires: {
+    readonly count: number;
+    readonly namespace: string;
+    readonly signer: 'software-key' | 'sk' | 'sk-uv';
+  };
+  readonly rule: string;
+  readonly auto: boolean;
+  readonly argvDigest: string; // sha256 hex
+  readonly argv: readonly string[];
+  readonly files: readonly { readonly sha256: string; readonly path: string }[];
+  readonly facts: readonly {
+    readonly diagnostic: string;
+    readonly fact: string;
+    readonly value: string | undefined;
+  }[];
+  readonly bootId: string;
+  readonly boottimeMs: number;
+  readonly wallclock: string;
+}
+
+export interface Ticket {
+  readonly kind: 'action' | 'cancel' | 'freeze' | 'unfreeze' | 'review';
+  readonly id: RequestId;
+  readonly host: string;
+  readonly hostKey: string;
+  readonly action: string;
+  readonly args: ArgList;
+  readonly definition: string; // sha256 hex
+  readonly impact: Impact;
+  readonly mode: 'run' | 'drill';
+  readonly approval: 'normal' | 'break-glass';
+  readonly offer: string; // sha256 hex
+  readonly plan: { readonly root: string; readonly step: number; readonly of: number } | undefined;
+  readonly issued: string;
+  readonly expires: string;
+  readonly requester: string;
+  readonly reason: string;
+  readonly ledger: string; // sha256 hex
+}
+
+export type ReceiptState = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'INTERRUPTED' | 'NEVER_STARTED';
+
+export interface Receipt {
+  readonly id: RequestId;
+  readonly host: string;
+  readonly hostKey: string;
+  readonly action: string;
+  readonly ticket: string; // sha256 hex
+  readonly state: ReceiptState;
+  readonly rc: number | undefined;
+  readonly claimed: string;
+  readonly started: string | undefined;
+  readonly finished: string | undefined;
+  readonly durationMs: number | undefined;
+  readonly output: { readonly sha256: string; readonly bytes: number } | undefined;
+  readonly durable: boolean;
+  readonly bootId: string;
+  readonly previous: string | undefined;
+}
+
+/** A text and the base64 SSHSIG over it. */
+export interface SignedText {
+  readonly text: string;
+  readonly signature: string;
+}
+
+/** A request as the store keeps it. Times are milliseconds since the epoch. */
+export interface StoredRequest {
+  readonly id: RequestId;
+  readonly state: State;
+  readonly host: string;
+  readonly action: string;
+  readonly args: ArgList;
+  readonly definition: string;
+  /** Effective impact: what the target's offer says. */
+  readonly impact: Impact;
+  readonly requester: string;
+  readonly reason: string;
+  readonly createdAt: number;
+  /** Until when the first decision can be made. */
+  readonly decideBy: number;
+  readonly updatedAt: number;
+  readonly offer: SignedText | undefined;
+  /** The rule that auto-approved, or that asked for a person. */
+  readonly rule: string | undefined;
+  readonly decidedBy: string | undefined;
+  /** The denier's words, for the model to read. */
+  readonly decisionNote: string | undefined;
+  readonly ticket: string | undefined;
+  readonly signatures: readonly string[];
+  /** The target's refusal code, e.g. `pra-run STALE`. */
+  readonly refusal: string | undefined;
+  readonly receipt: SignedText | undefined;
+  readonly renewOf: RequestId | undefined;
+}
