@@ -1,0 +1,147 @@
+import type { Catalog, Facts, Impact } from '../catalog/types.ts';
+import type { HostEntry } from './ports.ts';
+import type { ArgList, Caller, Offer, Receipt, RequestId, SignedText, State } from './types.ts';
+
+/** How one diagnostic ended on one host. A tool that is not installed is `not_present`: data, not an error. */
+export type ReadStatus = 'ok' | 'not_present' | 'refused' | 'unreachable' | 'timeout' | 'failed';
+
+/** The result of a diagnostic on one host (DESIGN §4); field names are those of the MCP output. */
+export interface ReadResult {
+  readonly host: string;
+  readonly diagnostic: string;
+  /** SHA-256 of the definition, hex. */
+  readonly definition: string;
+  readonly status: ReadStatus;
+  readonly exit: number | null;
+  readonly duration_ms: number;
+  readonly collected_at: string;
+  readonly clock_offset_ms: number | null;
+  readonly facts: Facts;
+  /** Host text: capped, neutralised, masked. Untrusted. */
+  readonly text: string;
+  readonly truncated: boolean;
+  /** How many secrets were masked. */
+  readonly redactions: number;
+  /** The text seems to talk to a model. */
+  readonly suspicious: boolean;
+  readonly next_cursor: string | null;
+  /** What to do next when the status is not ok; our words only. */
+  readonly hint: string | null;
+  /** Code of the refusal or failure, when there is one. */
+  readonly code: string | null;
+}
+
+export interface LookReport {
+  readonly results: readonly ReadResult[];
+  readonly summary: string;
+}
+
+/** A request as it is shown to models and people. No signature, no ticket. */
+export interface RequestView {
+  readonly id: RequestId;
+  readonly state: State;
+  readonly terminal: boolean;
+  readonly host: string;
+  readonly action: string;
+  readonly args: ArgList;
+  readonly impact: Impact;
+  readonly requester: string;
+  readonly reason: string;
+  readonly rule: string | null;
+  readonly decided_by: string | null;
+  readonly decision_note: string | null;
+  readonly created_at: string;
+  readonly decide_by: string;
+  /** Seconds left to decide (PENDING) or to execute (APPROVED); null otherwise. */
+  readonly seconds_left: number | null;
+  /** The argv the target will run, from its signed offer. */
+  readonly argv: readonly string[];
+  readonly refusal: string | null;
+  readonly receipt: Omit<Receipt, 'hostKey'> | null;
+  /** Output of the action, capped, neutralised and masked; null when there is none (yet). Untrusted. */
+  readonly output: string | null;
+  readonly output_truncated: boolean;
+  readonly renew_of: RequestId | null;
+  /** The next step, in our words. */
+  readonly next: string;
+}
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
+  /** How long the call may wait for an outcome, at most; the work goes on after it. */
+  readonly waitMs?: number;
+  /** Output of the action while it runs: neutralised and masked lines. */
+  readonly onOutput?: (text: string) => void;
+}
+
+export interface LookOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What a model may do. `mcp/` gets exactly this object: it has no method that decides. */
+export interface ModelDesk {
+  readonly catalog: Catalog;
+  hosts(): readonly HostEntry[];
+  /** One diagnostic on up to 20 hosts. Refusals of a single host are results; refusals of the call throw PraError. */
+  look(
+    caller: Caller,
+    query: {
+      readonly diagnostic: string;
+      readonly hosts: readonly string[];
+      readonly args: Readonly<Record<string, unknown>>;
+    },
+    options?: LookOptions,
+  ): Promise<LookReport>;
+  /**
+   * Fetches and verifies the target's offer and files the request. With `autoApprove`, a LOW request that the host's own
+   * policy lets run by itself is approved by that rule and run at once; otherwise it waits for a person.
+   */
+  propose(
+    caller: Caller,
+    query: {
+      readonly action: string;
+      readonly host: string;
+      readonly args: Readonly<Record<string, unknown>>;
+      readonly reason: string;
+      readonly autoApprove: boolean;
+      readonly impact?: Impact;
+    },
+    options?: WaitOptions,
+  ): Promise<RequestView>;
+  /** The request, waiting up to `waitMs` for its state to change to a final one. */
+  get(caller: Caller, id: string, options?: WaitOptions): Promise<RequestView>;
+  list(filter?: { readonly states?: readonly State[]; readonly limit?: number }): readonly RequestView[];
+  withdraw(caller: Caller, id: string): RequestView;
+  /** Runs an approved request. Idempotent: a running or ended one is only reported. Throws NOT_APPROVED before that. */
+  execute(caller: Caller, id: string, options?: WaitOptions): Promise<RequestView>;
+}
+
+/** What the approver reads and signs: `ticket` is the exact text. */
+export interface ApprovalSheet {
+  readonly view: RequestView;
+  readonly offer: Offer;
+  readonly offerText: SignedText;
+  readonly ticket: string;
+  /** Namespace the signature must have. */
+  readonly namespace: string;
+  readonly effects: string;
+  readonly undo: string;
+}
+
+/** What a person may do besides, from the CLI only. */
+export interface PersonDesk extends ModelDesk {
+  /** Throws REQUEST_EXPIRED, STATE_CONFLICT, OFFER_INVALID. */
+  sheet(id: string): Promise<ApprovalSheet>;
+  /** Records the signature over `sheet.ticket`; does not run anything. */
+  approve(
+    caller: Caller,
+    sheet: ApprovalSheet,
+    signed: { readonly principal: string; readonly signature: string },
+  ): RequestView;
+  deny(caller: Caller, id: string, note: string): RequestView;
+  /** A new request with the same content, linked to an expired one. */
+  renew(caller: Caller, id: string): Promise<RequestView>;
+  /** Settles UNKNOWN and orphaned DISPATCHING/RUNNING requests by asking their hosts; returns how many were settled. */
+  reconcile(options?: { readonly signal?: AbortSignal }): Promise<number>;
+}
