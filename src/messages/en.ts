@@ -43,6 +43,12 @@ export const en = {
   ARGUMENT_UNKNOWN: ['catalog', 3, '{definition} has no parameter of that name.', 'Parameters: {names}'],
   ARGUMENT_MISSING: ['catalog', 3, '{definition} needs the parameter {name}.', 'It is: {expected}'],
   ARGUMENT_BAD: ['catalog', 3, 'The value of {name} is not allowed.', 'It must be: {expected}'],
+  ACTION_DENIED: [
+    'policy',
+    3,
+    'The policy of this machine denies {action}.',
+    'See policy.deny_actions in the configuration.',
+  ],
   REASON_BAD: [
     'policy',
     3,

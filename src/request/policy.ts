@@ -1,0 +1,111 @@
+import type { Action, CheckedArgs, Diagnostic, Impact } from '../catalog/types.ts';
+import { encodeRequest } from '../catalog/wire.ts';
+import { PraError } from '../errors.ts';
+import { makeGrant, type Grant } from './grant.ts';
+import type { HostEntry } from './ports.ts';
+import type { StoredRequest } from './types.ts';
+
+/** What the operator's side may add: it can only restrict. The target's own policy decides. */
+export interface OperatorPolicy {
+  readonly denyActions: readonly string[];
+  /** Least impact of an action here; lower than the catalog's is ignored. */
+  readonly raise: Readonly<Record<string, Impact>>;
+  readonly autoApprove: boolean;
+}
+
+/** Reserved words of the runner channel that carry no action. */
+export type RunnerWord = 'prepare' | 'status' | 'result' | 'fence' | 'version';
+
+const RANK: Readonly<Record<Impact, number>> = { LOW: 0, MEDIUM: 1, HIGH: 2 };
+
+/** The higher of two impacts. */
+export const higher = (a: Impact, b: Impact): Impact => (RANK[a] >= RANK[b] ? a : b);
+
+/** Connecting, queueing and the network, on top of what the target itself allows. Seconds. */
+const MARGIN_SECONDS = 15;
+/** Header, trailers and refusal lines of an answer. Bytes. */
+const FRAME_BYTES = 4_096;
+/** An action's output as base64 in JSON lines, offer and receipt included. */
+const EVENTS_FACTOR = 2;
+
+/**
+ * Decides what may be said to a host. The only maker of grants: a channel runs nothing else. Hosts that are not in the
+ * configuration get no grant, whoever asks.
+ */
+export class Policy {
+  readonly #hosts: ReadonlyMap<string, HostEntry>;
+  readonly #operator: OperatorPolicy;
+
+  constructor(hosts: readonly HostEntry[], operator: OperatorPolicy) {
+    this.#hosts = new Map(hosts.map((host) => [host.name, host]));
+    this.#operator = operator;
+  }
+
+  /** Throws HOST_UNKNOWN. */
+  host(name: string): HostEntry {
+    const host = this.#hosts.get(name);
+    if (host === undefined) throw new PraError('HOST_UNKNOWN', { hosts: [...this.#hosts.keys()].slice(0, 20).join(', ') });
+    return host;
+  }
+
+  /** The least impact a draft asks for. Throws ACTION_DENIED. */
+  impactOf(action: Action): Impact {
+    if (this.#operator.denyActions.includes(action.name)) throw new PraError('ACTION_DENIED', { action: action.name });
+    return higher(action.impact, this.#operator.raise[action.name] ?? 'LOW');
+  }
+
+  get autoApprove(): boolean {
+    return this.#operator.autoApprove;
+  }
+
+  read(host: string, diagnostic: Diagnostic, args: CheckedArgs): Grant {
+    const runs = diagnostic.run.length;
+    return makeGrant({
+      account: 'reader',
+      host: this.host(host).name,
+      line: encodeRequest(diagnostic, args),
+      input: 'hold',
+      seconds: runs * (diagnostic.limits.seconds + 1) + MARGIN_SECONDS,
+      bytes: runs * diagnostic.limits.bytes + FRAME_BYTES,
+    });
+  }
+
+  /** The built-in verb `version` of the reader channel. */
+  readVersion(host: string): Grant {
+    return makeGrant({
+      account: 'reader',
+      host: this.host(host).name,
+      line: 'version',
+      input: 'hold',
+      seconds: MARGIN_SECONDS,
+      bytes: 256 * 1_024,
+    });
+  }
+
+  /** Words that start nothing: the target answers them to whoever holds the runner key and the ticket's hash. */
+  ask(host: string, word: RunnerWord, input: Buffer, waitSeconds = 0): Grant {
+    return makeGrant({
+      account: 'runner',
+      host: this.host(host).name,
+      line: word,
+      input,
+      seconds: waitSeconds + 30 + MARGIN_SECONDS,
+      bytes: 1_024 * 1_024,
+    });
+  }
+
+  /** The one grant that starts an action: only for a request that is durably DISPATCHING and carries a signature. */
+  submit(request: StoredRequest, action: Action, submission: Buffer): Grant {
+    if (request.state !== 'DISPATCHING' || request.signatures.length === 0 || request.action !== action.name) {
+      throw new PraError('NOT_APPROVED', { id: request.id, state: request.state });
+    }
+    return makeGrant({
+      account: 'runner',
+      host: this.host(request.host).name,
+      line: action.name,
+      input: submission,
+      seconds: action.limits.seconds + 30 + MARGIN_SECONDS,
+      bytes: EVENTS_FACTOR * action.limits.bytes + 256 * 1_024,
+    });
+  }
+}

@@ -1,0 +1,38 @@
+// `npm run check`: format, lint, types, shellcheck, shfmt, generated files equal. Says each step; stops at none.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { install, need, node, root } from './support/install.mjs';
+
+need({ shellcheck: 'shellcheck', shfmt: 'shfmt', python3: 'python3' });
+install();
+
+const filesUnder = (dir) =>
+  readdirSync(join(root, dir), { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? filesUnder(join(dir, entry.name)) : [join(dir, entry.name)],
+  );
+const startsWith = (file, pattern) => pattern.test(readFileSync(join(root, file), 'latin1').slice(0, 64));
+const scripts = ['target-scripts', 'ansible', 'test', '.ci'].flatMap(filesUnder).filter((file) => statSync(join(root, file)).size < 200_000);
+const shell = scripts.filter((file) => startsWith(file, /^#!\/bin\/(?:sh|dash|bash)/u));
+const python = scripts.filter((file) => startsWith(file, /^#!.*python3/u) || file.endsWith('.py'));
+
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+const steps = [
+  ['format', bin('oxfmt'), ['--check', 'src', 'test', 'vitest.config.ts']],
+  ['lint', bin('oxlint'), ['--type-aware', '--deny-warnings', 'src', 'test', 'vitest.config.ts']],
+  ['types', bin('tsc'), ['--noEmit', '-p', '.']],
+  ['shellcheck', 'shellcheck', shell],
+  ['shfmt', 'shfmt', ['-d', ...shell]],
+  ['python syntax', 'python3', ['-c', 'import ast,sys\nfor f in sys.argv[1:]: ast.parse(open(f).read(), f)', ...python]],
+  ['generated files', node, [join(root, 'src/gen.ts'), '--check']],
+];
+let failed = 0;
+for (const [name, command, args] of steps) {
+  const done = spawnSync(command, args, { cwd: root, encoding: 'utf8', env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` } });
+  const good = done.status === 0;
+  if (!good) failed += 1;
+  process.stdout.write(`${good ? 'ok  ' : 'FAIL'} ${name}\n`);
+  if (!good) process.stdout.write(`${done.stdout ?? ''}${done.stderr ?? ''}${done.error?.message ?? ''}\n`);
+}
+process.stdout.write(`check: ${steps.length - failed} ok, ${failed} failed\n`);
+process.exitCode = failed === 0 ? 0 : 1;

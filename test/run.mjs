@@ -1,0 +1,58 @@
+// `npm test [filter…]`: unit, integration and, where it can, the lab. The last line is `N passed, N failed, N skipped`.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { install, need, node, root } from './support/install.mjs';
+
+need({ python3: 'python3', 'ssh-keygen': 'openssh-client', ssh: 'openssh-client' });
+install();
+
+const required = process.env.MCP_PRA_LAB === 'required';
+const run = (script, args, stdio = 'inherit') =>
+  new Promise((resolve) => {
+    const child = spawn(node, [join(root, script), ...args], { cwd: root, stdio });
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => child.kill(signal));
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+
+if (required && (await run('test/lab/lab.ts', ['deps'])) !== 0) process.exit(1);
+const lab = (await run('test/lab/lab.ts', ['available'])) === 0;
+if (required && !lab) process.exit(1);
+if ((await run('test/support/build.mjs', [])) !== 0) process.exit(1);
+
+const reports = mkdtempSync(join(tmpdir(), 'mcp-pra-test-'));
+const totals = { passed: 0, failed: 0, skipped: 0 };
+let broken = false;
+// The lab last and alone: its hosts want the cores for themselves.
+for (const project of ['unit', 'integration', ...(lab ? ['lab'] : [])]) {
+  const report = join(reports, `${project}.json`);
+  const code = await run('node_modules/vitest/vitest.mjs', [
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2),
+  ]);
+  try {
+    const seen = JSON.parse(readFileSync(report, 'utf8'));
+    totals.passed += seen.numPassedTests;
+    totals.failed += seen.numFailedTests;
+    totals.skipped += seen.numPendingTests + seen.numTodoTests;
+    // A file that fails before its first test counts nowhere else.
+    const stillborn = seen.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+    totals.failed += stillborn;
+    if (code !== 0 && seen.numFailedTests + stillborn === 0) broken = true;
+  } catch {
+    broken = true;
+  }
+}
+rmSync(reports, { recursive: true, force: true });
+if (broken) totals.failed += 1;
+if (!lab) {
+  process.stdout.write('Not run: the lab (booted Debian hosts). To run it: sudo MCP_PRA_LAB=required npm test\n');
+}
+process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
+process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
