@@ -1,0 +1,93 @@
+// npm run lab up [n] | down [lab] | ssh <host> [command…] | list | deps
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { labUpPersistent, openLab, type Lab } from './lab.ts';
+import { listLabFolders, readLabState } from './lab-state.ts';
+import { installPackages } from './packages.ts';
+import { sweepDeadLabs } from './tear-down.ts';
+
+const USAGE = `npm run lab up [n]          boot n Debian hosts (1 if not said); they stay until down
+npm run lab list            what is up
+npm run lab ssh [lab/]host  log in as admin (who may sudo), or run the command that follows
+npm run lab down [lab]      take down one lab, or all that were brought up here
+npm run lab deps            install the Debian packages the lab needs (root)
+`;
+
+const [verb, ...args] = process.argv.slice(2);
+try {
+  process.exitCode = await run(verb, args);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function run(verb_: string | undefined, rest: readonly string[]): Promise<number> {
+  if (verb_ === 'up' && rest.length <= 1 && /^[1-9]\d?$/.test(rest[0] ?? '1'))
+    return await up(Number(rest[0] ?? '1'));
+  if (verb_ === 'list' && rest.length === 0) return await list();
+  if (verb_ === 'down' && rest.length <= 1) return await down(rest[0]);
+  if (verb_ === 'ssh' && rest[0] !== undefined) return await login(rest[0], rest.slice(1));
+  if (verb_ === 'deps' && rest.length === 0) return await installPackages(say).then(() => 0);
+  process.stderr.write(USAGE);
+  return 2;
+}
+
+async function up(hosts: number): Promise<number> {
+  const started = Date.now();
+  const lab = await labUpPersistent({ hosts, progress: say });
+  say(`lab ${lab.id}: up after ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  for (const { name, address } of lab.hosts)
+    say(`  ${lab.id}/${name}  ${address}  npm run lab ssh ${lab.id}/${name}`);
+  return 0;
+}
+
+async function list(): Promise<number> {
+  const labs = await openLabs();
+  if (labs.length === 0) say('no lab is up');
+  for (const { lab, persistent } of labs) {
+    const hosts = lab.hosts.map(({ name, address }) => `${name}=${address}`).join(' ');
+    say(`${lab.id}  ${persistent ? 'until down' : 'a test'}  ${hosts}  ${lab.dir}`);
+  }
+  return 0;
+}
+
+/** Without a name, labs of running tests are left alone: they belong to the test. */
+async function down(id: string | undefined): Promise<number> {
+  const labs = (await openLabs()).filter(({ lab, persistent }) =>
+    id === undefined ? persistent : lab.id === id,
+  );
+  if (labs.length === 0 && id !== undefined) throw new Error(`no lab ${id} is up`);
+  for (const { lab } of labs) {
+    await lab.down();
+    say(`lab ${lab.id}: down`);
+  }
+  await sweepDeadLabs();
+  return 0;
+}
+
+async function login(target: string, command: readonly string[]): Promise<number> {
+  const [name, id] = target.split('/').reverse();
+  const labs = (await openLabs()).map(({ lab }) => lab).filter((lab) => id === undefined || lab.id === id);
+  const found = labs.filter((lab) => lab.hosts.some((host) => host.name === name));
+  const [lab, another] = found;
+  if (lab === undefined) throw new Error(`no host ${target} is up; see: npm run lab list`);
+  if (another !== undefined)
+    throw new Error(`${name} is in ${found.map((l) => l.id).join(' and ')}; say ${lab.id}/${name}`);
+  const child = spawn('ssh', ['-F', lab.sshConfig, name ?? '', ...command], { stdio: 'inherit' });
+  process.on('SIGINT', () => {});
+  const [code] = (await once(child, 'close')) as [number | null];
+  return code ?? 255;
+}
+
+async function openLabs(): Promise<{ lab: Lab; persistent: boolean }[]> {
+  const labs = [];
+  for (const folder of (await listLabFolders()).sort()) {
+    const lab = await openLab(folder);
+    if (lab !== undefined) labs.push({ lab, persistent: (await readLabState(folder))?.persistent === true });
+  }
+  return labs;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

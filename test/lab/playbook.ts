@@ -1,0 +1,128 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { capture } from './capture.ts';
+import type { Lab } from './lab.ts';
+
+const ANSIBLE_FOLDER = fileURLToPath(new URL('../../ansible/', import.meta.url));
+
+/** A playbook that sets up several hosts with handlers and live checks takes its time on a loaded machine. */
+const PLAYBOOK_TIMEOUT_MS = 600_000;
+
+/**
+ * Runs `ansible/playbooks/<playbook>` against all hosts of the lab as `admin` with sudo, through real ssh with strict
+ * host keys. `vars` go in as extra variables (they win over everything). The hosts are in the groups `lab` and
+ * `targets`. `changed` and `failed` (unreachable included) are the counts of the recap, by host.
+ */
+export async function runPlaybook(
+  lab: Lab,
+  playbook: string,
+  vars: Record<string, unknown>,
+  opts: { limit?: string; check?: boolean } = {},
+): Promise<{
+  code: number;
+  output: string;
+  changed: Record<string, number>;
+  failed: Record<string, number>;
+}> {
+  const folder = join(lab.dir, 'ansible');
+  const sockets = join(folder, 'cp');
+  await mkdir(sockets, { recursive: true, mode: 0o700 });
+  const inventory = join(folder, 'inventory.json');
+  const extra = join(folder, `vars-${process.hrtime.bigint()}.json`);
+  await writeFile(inventory, JSON.stringify(describeInventory(lab)), { mode: 0o600 });
+  await writeFile(extra, JSON.stringify(vars), { mode: 0o600 });
+  const flags = [
+    ...(opts.limit === undefined ? [] : ['--limit', opts.limit]),
+    ...(opts.check ? ['--check'] : []),
+  ];
+  const argv = ['--inventory', inventory, '--extra-vars', `@${extra}`, ...flags, `playbooks/${playbook}`];
+  const env = { ...inheritedEnvironment(), ...ansibleEnvironment(lab, folder, sockets) };
+  try {
+    const { code, stdout, stderr } = await capture('ansible-playbook', argv, {
+      cwd: ANSIBLE_FOLDER,
+      env,
+      timeoutMs: PLAYBOOK_TIMEOUT_MS,
+    });
+    return { code, output: stdout + stderr, ...parseRecap(stdout) };
+  } finally {
+    await closeMasters(sockets);
+  }
+}
+
+/** Counts of the `PLAY RECAP`, one line a host: `h1 : ok=3 changed=1 unreachable=0 failed=0 …`. */
+export function parseRecap(output: string): {
+  changed: Record<string, number>;
+  failed: Record<string, number>;
+} {
+  const changed: Record<string, number> = {};
+  const failed: Record<string, number> = {};
+  const recap = output.slice(output.lastIndexOf('PLAY RECAP'));
+  for (const [, host = '', counts = ''] of recap.matchAll(/^(\S+)\s+: (ok=.*)$/gm)) {
+    const count = (name: string): number => Number(new RegExp(`\\b${name}=(\\d+)`).exec(counts)?.[1] ?? 0);
+    changed[host] = count('changed');
+    failed[host] = count('failed') + count('unreachable');
+  }
+  return { changed, failed };
+}
+
+function describeInventory(lab: Lab): unknown {
+  const hosts = Object.fromEntries(
+    lab.hosts.map(({ name, address }) => [
+      name,
+      {
+        ansible_host: address,
+        ansible_user: 'admin',
+        ansible_ssh_private_key_file: lab.adminKey,
+        ansible_python_interpreter: '/usr/bin/python3',
+        ansible_become_method: 'sudo',
+      },
+    ]),
+  );
+  return { all: { children: { lab: { hosts }, targets: { hosts } } } };
+}
+
+function ansibleEnvironment(lab: Lab, folder: string, sockets: string): Record<string, string> {
+  return {
+    ANSIBLE_HOME: folder,
+    ANSIBLE_LOCAL_TEMP: join(folder, 'tmp'),
+    ANSIBLE_ROLES_PATH: join(ANSIBLE_FOLDER, 'roles'),
+    ANSIBLE_PIPELINING: 'True',
+    ANSIBLE_HOST_KEY_CHECKING: 'True',
+    ANSIBLE_SSH_ARGS: [
+      '-F /dev/null -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o UpdateHostKeys=no',
+      `-o UserKnownHostsFile=${lab.knownHosts} -o IdentitiesOnly=yes -o IdentityAgent=none`,
+      '-o ControlMaster=auto -o ControlPersist=60s',
+    ].join(' '),
+    ANSIBLE_SSH_CONTROL_PATH_DIR: sockets,
+    ANSIBLE_SSH_CONTROL_PATH: '%(directory)s/%%h',
+    ANSIBLE_RETRY_FILES_ENABLED: 'False',
+    ANSIBLE_NOCOLOR: '1',
+    ANSIBLE_NOCOWS: '1',
+    ANSIBLE_DISPLAY_SKIPPED_HOSTS: 'False',
+    ANSIBLE_FORKS: String(Math.max(lab.hosts.length, 1)),
+    ANSIBLE_TIMEOUT: '15',
+    PYTHONUNBUFFERED: '1',
+  };
+}
+
+/** What Ansible needs of ours, and none of the ANSIBLE_* settings the person at this machine may have. */
+function inheritedEnvironment(): Record<string, string> {
+  const { HOME = '/root' } = process.env;
+  return { PATH: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME, LANG: 'C.UTF-8' };
+}
+
+/** The ssh masters Ansible leaves behind would outlive the lab by a minute. */
+async function closeMasters(sockets: string): Promise<void> {
+  for (const address of await readdir(sockets)) {
+    await capture('ssh', [
+      '-F',
+      '/dev/null',
+      '-o',
+      `ControlPath=${join(sockets, address)}`,
+      '-O',
+      'exit',
+      address,
+    ]);
+  }
+}
