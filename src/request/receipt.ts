@@ -1,0 +1,82 @@
+import { field, hexOf, word, type StrictLines } from './strict-lines.ts';
+import { textForm } from './text-form.ts';
+import type { Receipt, ReceiptState } from './types.ts';
+import { TIME } from './wire-time.ts';
+
+const orNone = (source: string): string => `(?:-|${source})`;
+
+const ID = field('id', word.id);
+const HOST = field('host', word.host);
+const HOST_KEY = field('host-key', word.fingerprint);
+const ACTION = field('action', word.name);
+const TICKET = field('ticket', word.digest);
+const STATE = field('state', '(?:RUNNING|SUCCEEDED|FAILED|INTERRUPTED|NEVER_STARTED)');
+const RC = field('rc', orNone('(?:0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])'));
+const CLAIMED = field('claimed', TIME);
+const STARTED = field('started', orNone(TIME));
+const FINISHED = field('finished', orNone(TIME));
+const DURATION = field('duration-ms', orNone(word.count));
+const OUTPUT = field('output', `(?:- 0|${word.digest} ${word.count})`);
+const DURABLE = field('durable', '(?:yes|no)');
+const BOOT_ID = field('boot-id', word.uuid);
+const PREVIOUS = field('previous', orNone(word.digest));
+
+const unlessNone = (text: string): string | undefined => (text === '-' ? undefined : text);
+const number = (text: string): number | undefined => (text === '-' ? undefined : Number(text));
+const orDash = (value: string | number | undefined): string => (value === undefined ? '-' : String(value));
+
+const form = textForm<Receipt>({
+  title: 'mcp-pra receipt v1',
+  code: 'RECEIPT_FORM',
+  maxBytes: 4_096,
+  read: (lines) => ({
+    id: lines.one(ID),
+    host: lines.one(HOST),
+    hostKey: lines.one(HOST_KEY),
+    action: lines.one(ACTION),
+    ticket: lines.digest(TICKET),
+    state: lines.one(STATE) as ReceiptState,
+    rc: number(lines.one(RC)),
+    claimed: lines.time(CLAIMED),
+    started: unlessNone(lines.time(STARTED)),
+    finished: unlessNone(lines.time(FINISHED)),
+    durationMs: number(lines.one(DURATION)),
+    output: readOutput(lines),
+    durable: lines.one(DURABLE) === 'yes',
+    bootId: lines.one(BOOT_ID),
+    previous: readPrevious(lines),
+  }),
+  write: (receipt) => [
+    `id ${receipt.id}`,
+    `host ${receipt.host}`,
+    `host-key ${receipt.hostKey}`,
+    `action ${receipt.action}`,
+    `ticket sha256:${receipt.ticket}`,
+    `state ${receipt.state}`,
+    `rc ${orDash(receipt.rc)}`,
+    `claimed ${receipt.claimed}`,
+    `started ${orDash(receipt.started)}`,
+    `finished ${orDash(receipt.finished)}`,
+    `duration-ms ${orDash(receipt.durationMs)}`,
+    receipt.output === undefined
+      ? 'output - 0'
+      : `output sha256:${receipt.output.sha256} ${String(receipt.output.bytes)}`,
+    `durable ${receipt.durable ? 'yes' : 'no'}`,
+    `boot-id ${receipt.bootId}`,
+    receipt.previous === undefined ? 'previous -' : `previous sha256:${receipt.previous}`,
+  ],
+});
+
+const readOutput = (lines: StrictLines): Receipt['output'] => {
+  const [digest, bytes] = lines.one(OUTPUT).split(' ');
+  return digest === undefined || digest === '-' ? undefined : { sha256: hexOf(digest), bytes: Number(bytes) };
+};
+
+const readPrevious = (lines: StrictLines): string | undefined => {
+  const previous = lines.one(PREVIOUS);
+  return previous === '-' ? undefined : hexOf(previous);
+};
+
+/** What a host says it did, as its host key signs it. Throws RECEIPT_FORM. */
+export const parseReceipt = form.parse;
+export const serialiseReceipt = form.serialise;
