@@ -44,13 +44,27 @@ export class Policy {
   /** Throws HOST_UNKNOWN. */
   host(name: string): HostEntry {
     const host = this.#hosts.get(name);
-    if (host === undefined) throw new PraError('HOST_UNKNOWN', { hosts: [...this.#hosts.keys()].slice(0, 20).join(', ') });
+    if (host === undefined)
+      throw new PraError('HOST_UNKNOWN', { hosts: [...this.#hosts.keys()].slice(0, 20).join(', ') });
     return host;
+  }
+
+  /** Hosts by their names or by names of groups, each once, in the order given. Throws HOST_UNKNOWN. */
+  select(names: readonly string[]): readonly string[] {
+    const chosen = names.flatMap((name) => {
+      if (this.#hosts.has(name)) return [name];
+      const members = [...this.#hosts.values()]
+        .filter((host) => host.groups.includes(name))
+        .map((host) => host.name);
+      return members.length > 0 ? members : [this.host(name).name];
+    });
+    return [...new Set(chosen)];
   }
 
   /** The least impact a draft asks for. Throws ACTION_DENIED. */
   impactOf(action: Action): Impact {
-    if (this.#operator.denyActions.includes(action.name)) throw new PraError('ACTION_DENIED', { action: action.name });
+    if (this.#operator.denyActions.includes(action.name))
+      throw new PraError('ACTION_DENIED', { action: action.name });
     return higher(action.impact, this.#operator.raise[action.name] ?? 'LOW');
   }
 
@@ -96,7 +110,11 @@ export class Policy {
 
   /** The one grant that starts an action: only for a request that is durably DISPATCHING and carries a signature. */
   submit(request: StoredRequest, action: Action, submission: Buffer): Grant {
-    if (request.state !== 'DISPATCHING' || request.signatures.length === 0 || request.action !== action.name) {
+    if (
+      request.state !== 'DISPATCHING' ||
+      request.signatures.length === 0 ||
+      request.action !== action.name
+    ) {
       throw new PraError('NOT_APPROVED', { id: request.id, state: request.state });
     }
     return makeGrant({

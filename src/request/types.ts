@@ -137,6 +137,8 @@ export interface StoredRequest {
   readonly createdAt: number;
   /** Until when the first decision can be made. */
   readonly decideBy: number;
+  /** Until when an approved request may be dispatched; set by the approval. */
+  readonly executeBy: number | undefined;
   readonly updatedAt: number;
   readonly offer: SignedText | undefined;
   /** The rule that auto-approved, or that asked for a person. */

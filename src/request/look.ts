@@ -1,0 +1,260 @@
+import { sha256 } from '../catalog/digest.ts';
+import { isNotPresent, readFacts } from '../catalog/facts.ts';
+import { checkArgs } from '../catalog/params.ts';
+import type { Catalog, CheckedArgs, Diagnostic, Facts } from '../catalog/types.ts';
+import { parseAnswer, type Answer } from '../catalog/wire.ts';
+import { asPraError, PraError, type ErrorCode } from '../errors.ts';
+import { targetAdvice } from '../messages/target-en.ts';
+import type { LookOptions, LookReport, ReadResult, ReadStatus } from './desk.ts';
+import type { HostClocks } from './host-clocks.ts';
+import { mask } from './mask.ts';
+import { neutralise } from './neutralise.ts';
+import type { Policy } from './policy.ts';
+import type { Channel, Clock, Store } from './ports.ts';
+import { parseRefusal } from './runner-events.ts';
+import { suspicious } from './suspicious.ts';
+import type { Caller } from './types.ts';
+
+export interface LookParts {
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly channel: Channel;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly clocks: HostClocks;
+  readonly maxHosts: number;
+}
+
+export interface LookQuery {
+  readonly diagnostic: string;
+  readonly hosts: readonly string[];
+  readonly args: Readonly<Record<string, unknown>>;
+}
+
+/** Hosts asked at the same time in one call. */
+const PARALLEL_HOSTS = 10;
+/** Characters of host text in one call, shared by its hosts: what a model can use without drowning. */
+const TEXT_BUDGET = 24_000;
+
+/**
+ * One diagnostic on some hosts: whitelist → catalog → arguments → ledger → channel → parse → cap → neutralise → mask →
+ * ledger. What is wrong with the call throws; what is wrong with one host is that host's result.
+ */
+export const look = async (
+  parts: LookParts,
+  caller: Caller,
+  query: LookQuery,
+  options: LookOptions = {},
+): Promise<LookReport> => {
+  const diagnostic = parts.catalog.diagnostics.get(query.diagnostic);
+  if (diagnostic === undefined) {
+    throw new PraError('DIAGNOSTIC_UNKNOWN', { names: [...parts.catalog.diagnostics.keys()].join(', ') });
+  }
+  const hosts = parts.policy.select(query.hosts);
+  if (hosts.length > parts.maxHosts) throw new PraError('TOO_MANY_HOSTS', { max: parts.maxHosts });
+  const args = checkArgs(diagnostic, query.args);
+  const textLimit = Math.max(1_000, Math.floor(TEXT_BUDGET / Math.max(1, hosts.length)));
+
+  let done = 0;
+  const results = await inParallel(hosts, PARALLEL_HOSTS, async (host) => {
+    const result = await lookAt(parts, caller, host, diagnostic, args, textLimit, options.signal);
+    done += 1;
+    options.onProgress?.(done, hosts.length);
+    return result;
+  });
+  return { results, summary: summarise(diagnostic, results) };
+};
+
+const lookAt = async (
+  parts: LookParts,
+  caller: Caller,
+  host: string,
+  diagnostic: Diagnostic,
+  args: CheckedArgs,
+  textLimit: number,
+  signal: AbortSignal | undefined,
+): Promise<ReadResult> => {
+  const row = {
+    kind: 'call',
+    actor: `${caller.principal}/${caller.client}`,
+    host,
+    subject: diagnostic.name,
+  } as const;
+  const shownArgs = mask([...args].map(([name, value]) => `${name}=${value}`).join(' ')).text;
+  parts.store.append({ ...row, code: 'ASKED', detail: { args: shownArgs, definition: diagnostic.digest } });
+  const started = performance.now();
+  const result = await ask(parts, host, diagnostic, args, textLimit, signal).catch((thrown: unknown) => {
+    const error = asPraError(thrown);
+    if (error.code === 'CANCELLED') throw error;
+    return failed(parts, host, diagnostic, Math.round(performance.now() - started), error);
+  });
+  parts.store.append({
+    ...row,
+    code: result.code ?? result.status.toUpperCase(),
+    detail: {
+      status: result.status,
+      ms: result.duration_ms,
+      chars: result.text.length,
+      sha256: sha256(result.text),
+    },
+  });
+  return result;
+};
+
+const ask = async (
+  parts: LookParts,
+  host: string,
+  diagnostic: Diagnostic,
+  args: CheckedArgs,
+  textLimit: number,
+  signal: AbortSignal | undefined,
+): Promise<ReadResult> => {
+  const said = await parts.channel.run(
+    parts.policy.read(host, diagnostic, args),
+    signal === undefined ? {} : { signal },
+  );
+  const base = blank(parts, host, diagnostic, said.durationMs);
+  const refusal = parseRefusal(said.stderr);
+  if (refusal !== undefined) {
+    const hint = targetAdvice[refusal.code] ?? targetAdvice['other'] ?? null;
+    return {
+      ...base,
+      status: 'refused',
+      exit: said.exit ?? null,
+      code: `${refusal.layer} ${refusal.code}`,
+      hint,
+    };
+  }
+  // A run that reached its time limit ends the answer early: what came before stands.
+  const timedOut = said.exit === 124;
+  const answer = parseAnswer(said.stdout, {
+    digest: diagnostic.digest,
+    sections: diagnostic.run.map((run) => run.section),
+    limitBytes: diagnostic.limits.bytes,
+    ...(timedOut ? { partial: true } : {}),
+  });
+  const absent = !timedOut && isNotPresent(diagnostic, answer);
+  const status: ReadStatus = timedOut ? 'timeout' : absent ? 'not_present' : statusOf(answer);
+  const shown = textOf(answer, textLimit);
+  return {
+    ...base,
+    status,
+    exit: worstExit(answer),
+    facts: timedOut || absent ? {} : cleanFacts(readFacts(diagnostic, answer)),
+    ...shown,
+    truncated: shown.truncated || answer.sections.some((section) => section.cut),
+    hint: timedOut ? `The program reached its limit of ${String(diagnostic.limits.seconds)} s.` : null,
+  };
+};
+
+const blank = (parts: LookParts, host: string, diagnostic: Diagnostic, durationMs: number): ReadResult => ({
+  host,
+  diagnostic: diagnostic.name,
+  definition: diagnostic.digest,
+  status: 'failed',
+  exit: null,
+  duration_ms: durationMs,
+  collected_at: new Date(parts.clock.now()).toISOString(),
+  clock_offset_ms: parts.clocks.offset(host),
+  facts: {},
+  text: '',
+  truncated: false,
+  redactions: 0,
+  suspicious: false,
+  next_cursor: null,
+  hint: null,
+  code: null,
+});
+
+/** Errors of one host as its result. */
+const STATUS_OF: Partial<Record<ErrorCode, ReadStatus>> = {
+  UNREACHABLE: 'unreachable',
+  AUTH_REFUSED: 'unreachable',
+  DEADLINE: 'timeout',
+  HOST_KEY_UNKNOWN: 'refused',
+  HOST_KEY_CHANGED: 'refused',
+  HOST_KEY_REVOKED: 'refused',
+};
+
+const failed = (
+  parts: LookParts,
+  host: string,
+  diagnostic: Diagnostic,
+  durationMs: number,
+  error: PraError,
+): ReadResult => ({
+  ...blank(parts, host, diagnostic, durationMs),
+  status: STATUS_OF[error.code] ?? 'failed',
+  code: error.code,
+  hint: `${error.message} ${error.hint}`,
+});
+
+const worstExit = (answer: Answer): number | null =>
+  answer.sections.length === 0 ? null : Math.max(...answer.sections.map((section) => section.rc));
+
+/** A section may end with a code of its own (systemctl's 3, say): it failed only when it also said nothing. */
+const statusOf = (answer: Answer): ReadStatus =>
+  answer.sections.every((section) => section.rc !== 0 && section.output.length === 0) ? 'failed' : 'ok';
+
+const textOf = (
+  answer: Answer,
+  limit: number,
+): Pick<ReadResult, 'text' | 'truncated' | 'redactions' | 'suspicious'> => {
+  const many = answer.sections.length > 1;
+  const raw = answer.sections
+    .map(({ name, output }) => (many ? Buffer.concat([Buffer.from(`# ${name}\n`), output]) : output))
+    .flatMap((part, index) => (index === 0 ? [part] : [Buffer.from('\n'), part]));
+  const bytes = Buffer.concat(raw);
+  const capped = bytes.subarray(0, limit * 4);
+  const clean = neutralise(capped).text;
+  const cut = clean.slice(0, limit);
+  const masked = mask(cut);
+  return {
+    text: masked.text,
+    truncated: clean.length > limit || bytes.length > capped.length,
+    redactions: masked.redactions,
+    suspicious: suspicious(masked.text),
+  };
+};
+
+/** Strings in facts come from the host too. */
+const cleanFacts = (facts: Facts): Facts => {
+  const clean = <T extends string | number | boolean>(value: T): T =>
+    typeof value === 'string' ? (mask(neutralise(value).text).text as T) : value;
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [
+      name,
+      typeof value === 'object'
+        ? value.map((row) =>
+            Object.fromEntries(Object.entries(row).map(([column, cell]) => [column, clean(cell)])),
+          )
+        : clean(value),
+    ]),
+  );
+};
+
+const summarise = (diagnostic: Diagnostic, results: readonly ReadResult[]): string => {
+  const counts = new Map<ReadStatus, number>();
+  for (const { status } of results) counts.set(status, (counts.get(status) ?? 0) + 1);
+  const parts = [...counts].map(([status, count]) => `${String(count)} ${status}`);
+  return `${diagnostic.name} on ${String(results.length)} host(s): ${parts.join(', ')}`;
+};
+
+/** At most `width` at a time, results in order. */
+const inParallel = async <T, R>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> => {
+  const results: R[] = [];
+  let at = 0;
+  const worker = async (): Promise<void> => {
+    while (at < items.length) {
+      const index = at;
+      at += 1;
+      results[index] = await work(items[index] as T);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+  return results;
+};

@@ -1,0 +1,51 @@
+import { sha256 } from '../catalog/digest.ts';
+import type { Impact } from '../catalog/types.ts';
+import { serialiseTicket } from './ticket.ts';
+import type { Offer, SignedText, StoredRequest } from './types.ts';
+
+/** How long an approval may wait to be executed, written into the ticket and kept by the store. The target goes by its own clock. */
+export const EXECUTE_MS = 300_000;
+
+const NAMESPACE: Readonly<Record<Impact, string>> = {
+  LOW: 'mcp-pra-low',
+  MEDIUM: 'mcp-pra-medium',
+  HIGH: 'mcp-pra-high',
+};
+
+/** SSHSIG namespace that a person's signature needs for an impact. */
+export const namespaceOf = (impact: Impact): string => NAMESPACE[impact];
+
+/** `YYYY-MM-DDThh:mm:ssZ` */
+export const wireTime = (ms: number): string =>
+  new Date(Math.floor(ms / 1_000) * 1_000).toISOString().replace('.000Z', 'Z');
+
+/** The canonical ticket for a request and its offer: every field comes from one of the two. */
+export const ticketFor = (given: {
+  readonly request: StoredRequest;
+  readonly offer: Offer;
+  readonly offerText: SignedText;
+  readonly reason: string;
+  readonly now: number;
+  readonly ledger: string;
+}): string => {
+  const { request, offer } = given;
+  return serialiseTicket({
+    kind: 'action',
+    id: request.id,
+    host: offer.host,
+    hostKey: offer.hostKey,
+    action: offer.action,
+    args: offer.args,
+    definition: offer.definition,
+    impact: offer.impact,
+    mode: offer.mode,
+    approval: 'normal',
+    offer: sha256(given.offerText.text),
+    plan: undefined,
+    issued: wireTime(given.now),
+    expires: wireTime(given.now + EXECUTE_MS),
+    requester: request.requester,
+    reason: given.reason,
+    ledger: given.ledger,
+  });
+};

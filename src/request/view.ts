@@ -1,0 +1,60 @@
+import { nextStep } from '../messages/next-en.ts';
+import type { RequestView } from './desk.ts';
+import { isTerminal } from './lifecycle.ts';
+import { parseOffer } from './offer.ts';
+import { parseReceipt } from './receipt.ts';
+import type { Offer, StoredRequest } from './types.ts';
+
+/** Output of an action as it may be shown: neutralised and masked. */
+export interface ShownOutput {
+  readonly text: string;
+  readonly truncated: boolean;
+}
+
+/** Seconds until the next deadline of a request that has one. */
+const secondsLeft = (request: StoredRequest, now: number): number | null => {
+  if (request.state === 'PENDING' || request.state === 'PROPOSED')
+    return Math.max(0, Math.ceil((request.decideBy - now) / 1_000));
+  if (
+    request.executeBy !== undefined &&
+    (request.state === 'APPROVED' || request.state === 'AUTO_APPROVED')
+  ) {
+    return Math.max(0, Math.ceil((request.executeBy - now) / 1_000));
+  }
+  return null;
+};
+
+const offerOf = (request: StoredRequest): Offer | undefined =>
+  request.offer === undefined ? undefined : parseOffer(request.offer.text);
+
+/** The request as models and people see it. */
+export const viewOf = (request: StoredRequest, now: number, output?: ShownOutput): RequestView => {
+  const receipt = request.receipt === undefined ? undefined : parseReceipt(request.receipt.text);
+  return {
+    id: request.id,
+    state: request.state,
+    terminal: isTerminal(request.state),
+    host: request.host,
+    action: request.action,
+    args: request.args,
+    impact: request.impact,
+    requester: request.requester,
+    reason: request.reason,
+    rule: request.rule ?? null,
+    decided_by: request.decidedBy ?? null,
+    decision_note: request.decisionNote ?? null,
+    created_at: new Date(request.createdAt).toISOString(),
+    decide_by: new Date(request.decideBy).toISOString(),
+    seconds_left: secondsLeft(request, now),
+    argv: offerOf(request)?.argv ?? [],
+    refusal: request.refusal ?? null,
+    receipt: receipt === undefined ? null : withoutHostKey(receipt),
+    output: output?.text ?? null,
+    output_truncated: output?.truncated ?? false,
+    renew_of: request.renewOf ?? null,
+    next: nextStep[request.state].replaceAll('{id}', request.id),
+  };
+};
+
+const withoutHostKey = ({ hostKey: _, ...rest }: ReturnType<typeof parseReceipt>): RequestView['receipt'] =>
+  rest;
