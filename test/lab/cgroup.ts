@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * Each host needs a cgroup of its own: nspawn with --keep-unit makes `payload` under the one it is started in, so two
@@ -44,15 +45,47 @@ export function insideCgroup(plan: CgroupPlan, command: readonly string[]): stri
   return ['/bin/sh', '-c', enter, 'sh', ...plan.folders, '--', ...command];
 }
 
-/** Removes the cgroups of a host whose processes have ended. */
-export async function removeCgroup(machine: string): Promise<void> {
-  for (const hierarchy of await systemdHierarchies()) {
-    const folder = join(hierarchy, scopeName(machine));
-    if (existsSync(folder)) await removeTree(folder);
+/** Processes of a host, in the numbers of this machine: those that a tear-down has to end. */
+export async function listProcesses(machine: string): Promise<number[]> {
+  const found = new Set<number>();
+  for (const folder of await cgroupFolders(machine)) {
+    for (const path of await readdir(folder, { recursive: true })) {
+      if (basename(path) !== 'cgroup.procs') continue;
+      const pids = await readFile(join(folder, path), 'utf8').catch(() => '');
+      for (const pid of pids.split('\n')) if (pid !== '' && pid !== '0') found.add(Number(pid));
+    }
   }
+  return [...found];
 }
 
+/** Ends what still runs in the cgroups of a host and removes them. Rejects when a process does not end. */
+export async function removeCgroup(machine: string): Promise<void> {
+  const deadline = Date.now() + KILL_TIMEOUT_MS;
+  for (;;) {
+    const left = await listProcesses(machine);
+    if (left.length === 0) break;
+    if (Date.now() > deadline) throw new Error(`processes of ${machine} do not end: ${left.join(' ')}`);
+    for (const pid of left) killQuietly(pid);
+    await sleep(20);
+  }
+  for (const folder of await cgroupFolders(machine)) await removeTree(folder);
+}
+
+const KILL_TIMEOUT_MS = 10_000;
+
 const scopeName = (machine: string): string => `mcp-pra-lab-${machine}.scope`;
+
+async function cgroupFolders(machine: string): Promise<string[]> {
+  const folders = (await systemdHierarchies()).map((path) => join(path, scopeName(machine)));
+  return folders.filter((folder) => existsSync(folder));
+}
+
+/** A process that ended in between is what we want. */
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {}
+}
 
 /** Mount points of the hierarchies systemd inside a container manages: v2, and the named one of v1. */
 async function systemdHierarchies(): Promise<string[]> {

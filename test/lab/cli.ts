@@ -1,9 +1,9 @@
 // npm run lab up [n] | down [lab] | ssh <host> [command…] | list | deps
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { labUpPersistent, openLab, type Lab } from './lab.ts';
+import { labUpPersistent, openLab, type Lab } from './lab-life.ts';
 import { listLabFolders, readLabState } from './lab-state.ts';
-import { installPackages } from './packages.ts';
+import { installPackages, labAvailable } from './packages.ts';
 import { sweepDeadLabs } from './tear-down.ts';
 
 const USAGE = `npm run lab up [n]          boot n Debian hosts (1 if not said); they stay until down
@@ -11,23 +11,27 @@ npm run lab list            what is up
 npm run lab ssh [lab/]host  log in as admin (who may sudo), or run the command that follows
 npm run lab down [lab]      take down one lab, or all that were brought up here
 npm run lab deps            install the Debian packages the lab needs (root)
+npm run lab available       exit 0 when hosts can be booted here, else say what is missing
 `;
 
-const [verb, ...args] = process.argv.slice(2);
-try {
-  process.exitCode = await run(verb, args);
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+/** Runs one `npm run lab` command and returns the exit code. */
+export async function runCommand(argv: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(argv[0], argv.slice(1));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
 }
 
-async function run(verb_: string | undefined, rest: readonly string[]): Promise<number> {
-  if (verb_ === 'up' && rest.length <= 1 && /^[1-9]\d?$/.test(rest[0] ?? '1'))
+async function dispatch(verb: string | undefined, rest: readonly string[]): Promise<number> {
+  if (verb === 'up' && rest.length <= 1 && /^[1-9]\d?$/.test(rest[0] ?? '1'))
     return await up(Number(rest[0] ?? '1'));
-  if (verb_ === 'list' && rest.length === 0) return await list();
-  if (verb_ === 'down' && rest.length <= 1) return await down(rest[0]);
-  if (verb_ === 'ssh' && rest[0] !== undefined) return await login(rest[0], rest.slice(1));
-  if (verb_ === 'deps' && rest.length === 0) return await installPackages(say).then(() => 0);
+  if (verb === 'list' && rest.length === 0) return await list();
+  if (verb === 'down' && rest.length <= 1) return await down(rest[0]);
+  if (verb === 'ssh' && rest[0] !== undefined) return await login(rest[0], rest.slice(1));
+  if (verb === 'deps' && rest.length === 0) return await installPackages(say).then(() => 0);
+  if (verb === 'available' && rest.length === 0) return await available();
   process.stderr.write(USAGE);
   return 2;
 }
@@ -39,6 +43,14 @@ async function up(hosts: number): Promise<number> {
   for (const { name, address } of lab.hosts)
     say(`  ${lab.id}/${name}  ${address}  npm run lab ssh ${lab.id}/${name}`);
   return 0;
+}
+
+/** For `npm test`: exit 0 when hosts can be booted here, else 1 and what is missing. */
+async function available(): Promise<number> {
+  const answer = await labAvailable();
+  if (answer.ok) return 0;
+  process.stderr.write(`${answer.missing}\n`);
+  return 1;
 }
 
 async function list(): Promise<number> {

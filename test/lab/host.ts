@@ -83,6 +83,6 @@ async function nsenter(
   argv: readonly string[],
   opts: { input?: string | Buffer; timeoutMs?: number },
 ): Promise<Captured> {
-  const all = ['--target', String(init), '--all', '--root', '--wd=/', '--', ...argv];
+  const all = ['--target', String(init), '--all', '--root', '--wd', '--', ...argv];
   return await capture('nsenter', all, { ...opts, env: INSIDE });
 }

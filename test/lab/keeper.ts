@@ -1,5 +1,5 @@
 // The process that owns a lab: it makes the bridge and the hosts, restarts a host that rebooted, and takes everything
-// down when its owner is gone. Started by lab.ts; not a command of its own.
+// down when its owner is gone. Started by lab-life.ts; not a command of its own.
 //   argv[2]  JSON of KeeperOrder
 //   stdin    a pipe whose other end the owner holds open for as long as it wants the lab
 //   stdout   one JSON message a line (KeeperMessage) until `ready` or `failed`

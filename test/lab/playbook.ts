@@ -1,8 +1,8 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { capture } from './capture.ts';
-import type { Lab } from './lab.ts';
+import type { Lab } from './lab-life.ts';
 
 const ANSIBLE_FOLDER = fileURLToPath(new URL('../../ansible/', import.meta.url));
 
@@ -10,7 +10,7 @@ const ANSIBLE_FOLDER = fileURLToPath(new URL('../../ansible/', import.meta.url))
 const PLAYBOOK_TIMEOUT_MS = 600_000;
 
 /**
- * Runs `ansible/playbooks/<playbook>` against all hosts of the lab as `admin` with sudo, through real ssh with strict
+ * Runs `ansible/playbooks/<playbook>` (or the playbook at an absolute path) against all hosts of the lab as `admin` with sudo, through real ssh with strict
  * host keys. `vars` go in as extra variables (they win over everything). The hosts are in the groups `lab` and
  * `targets`. `changed` and `failed` (unreachable included) are the counts of the recap, by host.
  */
@@ -36,11 +36,18 @@ export async function runPlaybook(
     ...(opts.limit === undefined ? [] : ['--limit', opts.limit]),
     ...(opts.check ? ['--check'] : []),
   ];
-  const argv = ['--inventory', inventory, '--extra-vars', `@${extra}`, ...flags, `playbooks/${playbook}`];
+  const argv = [
+    '--inventory',
+    inventory,
+    '--extra-vars',
+    `@${extra}`,
+    ...flags,
+    resolve(ANSIBLE_FOLDER, 'playbooks', playbook),
+  ];
   const env = { ...inheritedEnvironment(), ...ansibleEnvironment(lab, folder, sockets) };
   try {
     const { code, stdout, stderr } = await capture('ansible-playbook', argv, {
-      cwd: ANSIBLE_FOLDER,
+      cwd: folder,
       env,
       timeoutMs: PLAYBOOK_TIMEOUT_MS,
     });

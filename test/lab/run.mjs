@@ -4,4 +4,4 @@
 import { install, runUnderNode } from '../support/install.mjs';
 
 install();
-runUnderNode('test/lab/cli.ts', process.argv.slice(2));
+runUnderNode('test/lab/lab.ts', process.argv.slice(2));

@@ -11,7 +11,6 @@ export function strictOptions(knownHosts: string): string[] {
     UpdateHostKeys: 'no',
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
-    ConnectTimeout: '10',
   };
   return [
     '-F',
@@ -22,7 +21,7 @@ export function strictOptions(knownHosts: string): string[] {
 
 /**
  * Runs the real `ssh` against a host with one key, and nothing of this machine's ssh configuration or agent.
- * `args` go before the destination (`-tt`, `-L …`, `-s`); `command` is joined with spaces by ssh, as always.
+ * `args` go before the destination (`-tt`, `-L …`, `-s`); options there win over all but the strict ones; `command` is joined with spaces by ssh, as always.
  * ssh's own failures (refused key, unknown host key) are code 255 with its words in `stderr`.
  */
 export async function ssh(
@@ -38,6 +37,6 @@ export async function ssh(
   },
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const { user, key, args = [], command = [], ...rest } = opts;
-  const login = ['-i', key, ...args, `${user}@${host.address}`];
+  const login = ['-i', key, ...args, '-o', 'ConnectTimeout=10', `${user}@${host.address}`];
   return await capture('ssh', [...strictOptions(lab.knownHosts), ...login, ...command], rest);
 }

@@ -10,18 +10,16 @@ import { deleteLink, linkName } from './network.ts';
 export const claimLock = (): string => join(labsFolder(), 'lock');
 
 /**
- * Removes everything a lab made, once its hosts have ended: mounts, links, bridge, cgroups, folder.
+ * Removes everything a lab made: what still runs, cgroups, links, bridge, mounts, folder.
  * Every step is a no-op when it was done before, so a tear-down that was interrupted can be repeated.
  */
 export async function removeLab(labFolder: string, state: LabState | undefined): Promise<void> {
-  await unmountBelow(labFolder);
-  if (state !== undefined) {
-    for (const { machine } of state.hosts) {
-      await deleteLink(linkName(machine));
-      await removeCgroup(machine);
-    }
-    await deleteLink(state.id);
+  for (const { machine } of state?.hosts ?? []) {
+    await removeCgroup(machine);
+    await deleteLink(linkName(machine));
   }
+  if (state !== undefined) await deleteLink(state.id);
+  await unmountBelow(labFolder);
   await rm(labFolder, { recursive: true, force: true });
 }
 

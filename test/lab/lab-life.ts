@@ -1,0 +1,146 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { ensureBaseTree } from './base-tree.ts';
+import { openHost, type LabHost } from './host.ts';
+import type { KeeperMessage, KeeperOrder } from './keeper.ts';
+import { isAlive, readLabState, type LabState } from './lab-state.ts';
+import { labAvailable } from './packages.ts';
+import { adminKeyPath, knownHostsPath, sshConfigPath } from './ssh-client-files.ts';
+import { sweepDeadLabs } from './tear-down.ts';
+
+/** Debian hosts on a private bridge, with no way out of it and no name server. */
+export interface Lab {
+  readonly id: string;
+  /** Everything the lab keeps on disk; removed by `down`. Tests may put files of their own in it. */
+  readonly dir: string;
+  readonly hosts: readonly LabHost[];
+  /** Path of the private key of `admin`, who may use sudo for everything on every host. */
+  readonly adminKey: string;
+  /** Path of a known_hosts file with every key of every host, under name and address. */
+  readonly knownHosts: string;
+  /** Path of an ssh_config(5) with the hosts by name. */
+  readonly sshConfig: string;
+  /** Our own address on the bridge, which the hosts can reach. */
+  readonly gateway: string;
+  /** Ends every process of the lab and removes its mounts, bridge and folder. Safe to call twice. */
+  down(): Promise<void>;
+}
+
+const KEEPER = fileURLToPath(new URL('keeper.ts', import.meta.url));
+const DOWN_TIMEOUT_MS = 30_000;
+
+/**
+ * Boots `hosts` hosts, named h1, h2, … unless `names` says otherwise, and resolves when all of them accept logins.
+ * The first call on a machine builds the base tree (about a minute). The lab lives until `down`, and never longer
+ * than this process: its keeper takes it down when this process ends, whichever way that is.
+ */
+export async function labUp(opts: {
+  hosts: number;
+  names?: string[];
+  progress?: (line: string) => void;
+}): Promise<Lab> {
+  const { lab, keeper } = await startLab(opts, false);
+  return { ...lab, down: async () => await stopOwned(keeper, lab.dir) };
+}
+
+/** As `labUp`, for a lab that stays when this process ends, until `takeDown`. */
+export async function labUpPersistent(opts: {
+  hosts: number;
+  progress?: (line: string) => void;
+}): Promise<Lab> {
+  const { lab, keeper } = await startLab(opts, true);
+  keeper.stdin.destroy();
+  keeper.stdout.destroy();
+  keeper.unref();
+  return lab;
+}
+
+/** The lab in a folder that `labUpPersistent` (perhaps in another process) made; undefined when it is not up. */
+export async function openLab(labFolder: string): Promise<Lab | undefined> {
+  const state = await readLabState(labFolder);
+  return state !== undefined && isAlive(state.keeper) ? describe(labFolder, state) : undefined;
+}
+
+type Keeper = ChildProcessByStdio<Writable, Readable, null>;
+
+async function startLab(
+  opts: { hosts: number; names?: string[]; progress?: (line: string) => void },
+  persistent: boolean,
+): Promise<{ lab: Lab; keeper: Keeper }> {
+  const names = opts.names ?? Array.from({ length: opts.hosts }, (_, index) => `h${index + 1}`);
+  checkNames(names, opts.hosts);
+  const available = await labAvailable();
+  if (!available.ok) throw new Error(available.missing);
+  const progress = opts.progress ?? ((): void => {});
+  const order: KeeperOrder = { base: await ensureBaseTree(progress), names, persistent };
+  // A session of its own: Ctrl-C in the terminal reaches the owner, and the keeper hears of it through the pipe.
+  const keeper = spawn(process.execPath, [KEEPER, JSON.stringify(order)], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+  });
+  const labFolder = await waitUntilReady(keeper, progress);
+  const state = await readLabState(labFolder);
+  if (state === undefined) throw new Error(`the lab in ${labFolder} was taken down`);
+  return { lab: describe(labFolder, state), keeper };
+}
+
+/** Names become file names, host names and lines of configuration. */
+function checkNames(names: readonly string[], hosts: number): void {
+  if (names.length !== hosts || new Set(names).size !== hosts || hosts < 1 || hosts > 99) {
+    throw new Error(`a lab has 1 to 99 hosts with a name each, not ${hosts} with ${names.length} names`);
+  }
+  const wrong = names.find((name) => !/^[a-z][a-z0-9-]{0,30}$/.test(name));
+  if (wrong !== undefined) throw new Error(`not a host name: ${wrong}`);
+}
+
+async function waitUntilReady(keeper: Keeper, progress: (line: string) => void): Promise<string> {
+  for await (const line of createInterface({ input: keeper.stdout })) {
+    const message = JSON.parse(line) as KeeperMessage;
+    if (message.kind === 'ready') return message.labFolder;
+    if (message.kind === 'progress') progress(message.line);
+    else {
+      await once(keeper, 'exit');
+      throw new Error(`the lab did not come up: ${message.message}`);
+    }
+  }
+  throw new Error('the keeper of the lab ended before the lab was up');
+}
+
+function describe(labFolder: string, state: LabState): Lab {
+  return {
+    id: basename(labFolder),
+    dir: labFolder,
+    hosts: state.hosts.map((host) => openHost(labFolder, host)),
+    adminKey: adminKeyPath(labFolder),
+    knownHosts: knownHostsPath(labFolder),
+    sshConfig: sshConfigPath(labFolder),
+    gateway: state.gateway,
+    down: async () => await stopByPid(labFolder, state),
+  };
+}
+
+async function stopOwned(keeper: Keeper, labFolder: string): Promise<void> {
+  if (keeper.exitCode === null && keeper.signalCode === null) {
+    const exited = once(keeper, 'exit');
+    keeper.stdin.destroy();
+    await exited;
+  }
+  // Only a keeper that was killed leaves its folder.
+  if (existsSync(labFolder)) await sweepDeadLabs();
+}
+
+async function stopByPid(labFolder: string, state: LabState): Promise<void> {
+  if (isAlive(state.keeper)) process.kill(state.keeper.pid, 'SIGTERM');
+  const deadline = Date.now() + DOWN_TIMEOUT_MS;
+  while (isAlive(state.keeper)) {
+    if (Date.now() > deadline) throw new Error(`process ${state.keeper.pid} does not take down ${labFolder}`);
+    await sleep(50);
+  }
+  await sweepDeadLabs();
+}
