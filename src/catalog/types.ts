@@ -66,7 +66,7 @@ export type ParseRule = 'kv' | 'json' | 'table' | 'lines' | { readonly parser: s
 
 /** Where a declarative fact comes from (`from`: key or column) and its type. */
 export interface FactRule {
-  readonly type: 'string' | 'integer' | 'boolean' | 'rows';
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'rows';
   readonly from?: string;
   readonly help: string;
 }
