@@ -125,6 +125,12 @@ export const en = {
     'The host key of {host} is marked @revoked: {type} {fingerprint}',
     'Do not connect; give the host a new key.',
   ],
+  KNOWN_HOSTS_BAD: [
+    'ssh',
+    2,
+    'Host keys cannot be checked: {path}: {cause}.',
+    'Repair the file (format: sshd(8)); nothing connects before that.',
+  ],
   UNREACHABLE: [
     'ssh',
     5,

@@ -1,0 +1,114 @@
+// Imports ssh2 (through connect.ts): load this module lazily.
+import { PraError } from '../errors.ts';
+import type { Clock } from '../request/ports.ts';
+import { connect } from './connect.ts';
+import { Connection } from './connection.ts';
+import type { HostAddress } from './host-address.ts';
+import { hostKeyOrder, judgeHostKey, knownKeys } from './host-key.ts';
+import { openIdentity, type AccountKey, type Identity } from './identity.ts';
+import { readKnownHosts } from './known-hosts.ts';
+import type { SshLimits, SshLog } from './limits.ts';
+import { Line } from './line.ts';
+
+/** A host to go through, and the account used for that; it needs AllowTcpForwarding and nothing else. */
+export interface JumpHost extends HostAddress {
+  readonly key: AccountKey;
+}
+
+export interface LinesOptions {
+  readonly hosts: ReadonlyMap<string, HostAddress>;
+  readonly jumps: ReadonlyMap<string, JumpHost>;
+  readonly accounts: Readonly<Record<'reader' | 'runner', AccountKey>>;
+  readonly knownHosts: readonly string[];
+  readonly limits: SshLimits;
+  readonly clock: Clock;
+  readonly log: SshLog | undefined;
+}
+
+interface Target {
+  readonly host: HostAddress;
+  readonly account: string;
+  readonly key: AccountKey;
+}
+
+/** One line for each host and account, and one for each jump host; keys are opened once for all. */
+export class Lines {
+  readonly #options: LinesOptions;
+  readonly #lines = new Map<string, Line>();
+  readonly #identities = new Map<AccountKey, Promise<Identity>>();
+
+  constructor(options: LinesOptions) {
+    this.#options = options;
+  }
+
+  /** Throws HOST_UNKNOWN. */
+  to(host: string, account: 'reader' | 'runner'): Line {
+    const { hosts, accounts } = this.#options;
+    const address = hosts.get(host);
+    if (address === undefined) throw new PraError('HOST_UNKNOWN', { hosts: [...hosts.keys()].slice(0, 20).join(', ') });
+    return this.#line({ host: address, account, key: accounts[account] });
+  }
+
+  /** The line to a jump host. Throws INTERNAL: openChannel has checked that every `jump` exists. */
+  via(name: string): Line {
+    const jump = this.#options.jumps.get(name);
+    if (jump === undefined) throw new PraError('INTERNAL', {}, new Error(`no jump host ${name}`));
+    return this.#line({ host: jump, account: 'jump', key: jump.key });
+  }
+
+  async close(): Promise<void> {
+    // Lines that go through a jump host first: their streams end with it.
+    const lines = [...this.#lines.entries()];
+    const jumps = lines.filter(([id]) => id.startsWith('jump '));
+    const others = lines.filter(([id]) => !id.startsWith('jump '));
+    await Promise.all(others.map(([, line]) => line.close()));
+    await Promise.all(jumps.map(([, line]) => line.close()));
+  }
+
+  #line(target: Target): Line {
+    const id = `${target.account} ${target.host.name}`;
+    let line = this.#lines.get(id);
+    if (line === undefined) {
+      const { limits, clock } = this.#options;
+      line = new Line(target.host.name, () => this.#open(target), limits, clock);
+      this.#lines.set(id, line);
+    }
+    return line;
+  }
+
+  async #open({ host, account, key }: Target): Promise<Connection> {
+    const { limits, clock, log, knownHosts } = this.#options;
+    const identity = await this.#identity(account, key);
+    const known = knownKeys(await readKnownHosts(knownHosts), host);
+    const wish = {
+      host,
+      account,
+      identity,
+      limits,
+      hostKeyAlgorithms: hostKeyOrder(known),
+      judge: (presented: Buffer) => judgeHostKey(host, known, presented),
+    };
+    if (host.jump === undefined) return new Connection(await connect(wish), limits, clock, log);
+    const jump = await this.via(host.jump).connection();
+    const leave = jump.use();
+    try {
+      const client = await connect(wish, jump.client);
+      client.once('close', leave);
+      return new Connection(client, limits, clock, log);
+    } catch (thrown) {
+      leave();
+      throw thrown;
+    }
+  }
+
+  #identity(account: string, key: AccountKey): Promise<Identity> {
+    let opening = this.#identities.get(key);
+    if (opening === undefined) {
+      opening = openIdentity(account, key);
+      this.#identities.set(key, opening);
+      // A mode or a passphrase can be put right while the server runs.
+      opening.catch(() => this.#identities.delete(key));
+    }
+    return opening;
+  }
+}
