@@ -1,0 +1,70 @@
+"""Runs a command on a real pseudo-terminal and types into it: what a person at a terminal does.
+
+Standard input: JSON {"argv": [...], "env": {...}, "cwd": "...", "seconds": n, "columns": n,
+"steps": [{"expect": "<regex>", "send": "text"}, ...]}. Each step waits until the expression matches what was shown since
+the last step, then types. Standard output: JSON {"code": n, "screen": "...", "missed": "<expression>"|null}.
+The terminal has echo on, as a real one does: what a program does not switch off is in `screen`.
+"""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+
+
+def main():
+    job = json.load(sys.stdin)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(job.get('cwd') or '/')
+        os.execvpe(job['argv'][0], job['argv'], job['env'])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', 40, job.get('columns', 80), 0, 0))
+    until = time.monotonic() + job['seconds']
+    screen, seen, missed = '', 0, None
+    for step in [*job['steps'], None]:
+        while step is None or not re.search(step['expect'], screen[seen:], re.S):
+            more = read(terminal, until)
+            if more is None:
+                missed = step and step['expect']
+                break
+            screen += more
+        else:
+            seen = len(screen)
+            os.write(terminal, step['send'].encode())
+            continue
+        break
+    code = finish(child)
+    json.dump({'code': code, 'screen': screen, 'missed': missed}, sys.stdout)
+
+
+def read(terminal, until):
+    """More of the screen, or None when the program closed the terminal or the time is over."""
+    left = until - time.monotonic()
+    if left <= 0 or not select.select([terminal], [], [], left)[0]:
+        return None
+    try:
+        data = os.read(terminal, 65536)
+    except OSError:
+        return None
+    return data.decode('utf-8', 'replace') or None
+
+
+def finish(child):
+    for _ in range(100):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return -1
+
+
+main()
