@@ -16,6 +16,7 @@ export const en = {
   CATALOG_INVALID: ['catalog', 2, 'The catalog does not load: {first}', 'Run: mcp-pra catalog build'],
   NODE_TOO_OLD: ['config', 2, 'This Node.js is too old: {version}.', 'Install Node.js 22.14 or newer.'],
   FILE_MODE: ['config', 2, 'The file {path} can be read by others (mode {mode}).', 'Run: chmod 600 {path}'],
+  DIR_MODE: ['config', 2, 'The directory {path} is open to others (mode {mode}).', 'Run: chmod 700 {path}'],
   KEY_MISSING: ['config', 2, 'There is no {account} key at {path}.', 'Run: mcp-pra init'],
   KEY_PASSPHRASE: [
     'config',

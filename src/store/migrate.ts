@@ -1,0 +1,46 @@
+import { PraError } from '../errors.ts';
+import { TRANSITIONS } from '../request/lifecycle.ts';
+import type { Database } from './database.ts';
+import { requestsAndLedger } from './migrations/0001-requests-and-ledger.ts';
+
+/** Forward only: a published one is never edited; the n-th takes the schema from version n-1 to n. */
+const MIGRATIONS: readonly string[] = [requestsAndLedger];
+
+/** The schema version this program knows. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Brings the schema to SCHEMA_VERSION, all of it or nothing, once, whichever process comes first; and the edges that the
+ * triggers enforce to the table in lifecycle.ts. Throws STORE_NEWER.
+ */
+export const migrate = (database: Database): void => {
+  const work = database.transaction(() => {
+    const version = Number(database.pragma('user_version', { simple: true }));
+    if (version > SCHEMA_VERSION) throw new PraError('STORE_NEWER', { version });
+    for (const sql of MIGRATIONS.slice(version)) database.exec(sql);
+    if (version < SCHEMA_VERSION) database.pragma(`user_version = ${String(SCHEMA_VERSION)}`);
+    alignEdges(database);
+  });
+  work.immediate();
+};
+
+type Edge = [from: string, event: string, to: string];
+
+const alignEdges = (database: Database): void => {
+  const wanted = Object.entries(TRANSITIONS)
+    .flatMap(([from, events]) => Object.entries(events).map(([event, to]): Edge => [from, event, to]))
+    .sort(byKey);
+  const present = database
+    .prepare<[], Edge>('SELECT from_state, event, to_state FROM lifecycle_edges')
+    .raw()
+    .all()
+    .sort(byKey);
+  if (JSON.stringify(wanted) === JSON.stringify(present)) return;
+  database.exec('DELETE FROM lifecycle_edges');
+  const insert = database.prepare<Edge>(
+    'INSERT INTO lifecycle_edges (from_state, event, to_state) VALUES (?, ?, ?)',
+  );
+  for (const edge of wanted) insert.run(...edge);
+};
+
+const byKey = (a: Edge, b: Edge): number => (a.join(' ') < b.join(' ') ? -1 : 1);

@@ -1,0 +1,161 @@
+import { z } from 'zod';
+import type { RequestPatch } from '../request/ports.ts';
+import type { State, StoredRequest } from '../request/types.ts';
+import { broken } from './store-error.ts';
+
+const STATES = [
+  'PROPOSED',
+  'AUTO_APPROVED',
+  'PENDING',
+  'APPROVED',
+  'DENIED',
+  'WITHDRAWN',
+  'EXPIRED',
+  'REVOKED',
+  'STALE',
+  'DISPATCHING',
+  'RUNNING',
+  'REFUSED_BY_TARGET',
+  'UNKNOWN',
+  'SUCCEEDED',
+  'FAILED',
+  'VERIFY_FAILED',
+  'INTERRUPTED',
+  'NEVER_STARTED',
+  'SENT_NO_RETURN',
+] as const satisfies readonly State[];
+
+/** JSON in a column. Invalid JSON is an issue of the row, not an exception. */
+const json = <T extends z.ZodType>(inner: T) =>
+  z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'not JSON' });
+        return z.NEVER;
+      }
+    })
+    .pipe(inner);
+
+const id = z.string().regex(/^[a-z2-7]{16}$/u);
+const time = z.int().nonnegative();
+const text = z.string().nullable();
+
+const rowSchema = z.strictObject({
+  id,
+  state: z.enum(STATES),
+  host: z.string().min(1),
+  action: z.string().min(1),
+  args: json(z.array(z.tuple([z.string(), z.string()]))),
+  definition: z.string(),
+  impact: z.enum(['LOW', 'MEDIUM', 'HIGH']),
+  requester: z.string().min(1),
+  reason: z.string(),
+  created_at: time,
+  decide_by: time,
+  execute_by: time.nullable(),
+  updated_at: time,
+  offer_text: text,
+  offer_signature: text,
+  rule: text,
+  decided_by: text,
+  decision_note: text,
+  ticket: text,
+  signatures: json(z.array(z.string())),
+  refusal: text,
+  receipt_text: text,
+  receipt_signature: text,
+  renew_of: id.nullable(),
+  ledger_seq: z.int().positive(),
+});
+
+/** The columns of `requests`, in one order for every statement. */
+export const COLUMNS: readonly string[] = Object.keys(rowSchema.shape);
+
+/** Values to bind by column name. */
+export type RequestRow = Readonly<Record<string, string | number | null>>;
+
+const signed = (words: string | null, signature: string | null): StoredRequest['offer'] =>
+  words === null || signature === null ? undefined : { text: words, signature };
+
+/** A row as the rest of the program sees it. Throws STORE_BROKEN for a row that this program cannot have written. */
+export const readRow = (row: unknown): StoredRequest => {
+  const parsed = rowSchema.safeParse(row);
+  if (!parsed.success) throw broken('a request row is malformed', parsed.error);
+  const data = parsed.data;
+  return {
+    id: data.id,
+    state: data.state,
+    host: data.host,
+    action: data.action,
+    args: data.args,
+    definition: data.definition,
+    impact: data.impact,
+    requester: data.requester,
+    reason: data.reason,
+    createdAt: data.created_at,
+    decideBy: data.decide_by,
+    executeBy: data.execute_by ?? undefined,
+    updatedAt: data.updated_at,
+    offer: signed(data.offer_text, data.offer_signature),
+    rule: data.rule ?? undefined,
+    decidedBy: data.decided_by ?? undefined,
+    decisionNote: data.decision_note ?? undefined,
+    ticket: data.ticket ?? undefined,
+    signatures: data.signatures,
+    refusal: data.refusal ?? undefined,
+    receipt: signed(data.receipt_text, data.receipt_signature),
+    renewOf: data.renew_of ?? undefined,
+  };
+};
+
+/** The other way round; `ledgerSeq` is the ledger row that tells of this very change. */
+export const writeRow = (request: StoredRequest, ledgerSeq: number): RequestRow => ({
+  id: request.id,
+  state: request.state,
+  host: request.host,
+  action: request.action,
+  args: JSON.stringify(request.args),
+  definition: request.definition,
+  impact: request.impact,
+  requester: request.requester,
+  reason: request.reason,
+  created_at: request.createdAt,
+  decide_by: request.decideBy,
+  execute_by: request.executeBy ?? null,
+  updated_at: request.updatedAt,
+  offer_text: request.offer?.text ?? null,
+  offer_signature: request.offer?.signature ?? null,
+  rule: request.rule ?? null,
+  decided_by: request.decidedBy ?? null,
+  decision_note: request.decisionNote ?? null,
+  ticket: request.ticket ?? null,
+  signatures: JSON.stringify(request.signatures),
+  refusal: request.refusal ?? null,
+  receipt_text: request.receipt?.text ?? null,
+  receipt_signature: request.receipt?.signature ?? null,
+  renew_of: request.renewOf ?? null,
+  ledger_seq: ledgerSeq,
+});
+
+const PATCHABLE = {
+  impact: true,
+  offer: true,
+  rule: true,
+  decidedBy: true,
+  decisionNote: true,
+  ticket: true,
+  signatures: true,
+  refusal: true,
+  receipt: true,
+  definition: true,
+  args: true,
+} as const satisfies Record<keyof RequestPatch, true>;
+
+/** Only the fields a patch may have: an object that happens to carry more changes nothing more. */
+export const patched = (request: StoredRequest, patch: RequestPatch): StoredRequest => ({
+  ...request,
+  ...Object.fromEntries(Object.entries(patch).filter(([key]) => Object.hasOwn(PATCHABLE, key))),
+});

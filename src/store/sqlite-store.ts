@@ -1,0 +1,173 @@
+import { PraError } from '../errors.ts';
+import type { LedgerEntry, LedgerRow } from '../request/ledger-entry.ts';
+import { next, type LifecycleEvent } from '../request/lifecycle.ts';
+import type { Clock, RequestPatch, Store } from '../request/ports.ts';
+import type { State, StoredRequest } from '../request/types.ts';
+import type { AuditMirror } from './audit-mirror.ts';
+import { CommitWatch } from './commit-watch.ts';
+import type { Database } from './database.ts';
+import { executeBy, isOverdue } from './deadlines.ts';
+import type { Ledger } from './ledger.ts';
+import { RequestTable } from './request-table.ts';
+import { patched } from './request-rows.ts';
+import { guarded } from './store-error.ts';
+import { verifyLedger, type Verified } from './verify-ledger.ts';
+
+/** Who closes what nobody decided in time. */
+const CLOSER = 'mcp-pra/store';
+
+export interface StoreParts {
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly mirror: AuditMirror;
+  readonly clock: Clock;
+}
+
+/** The Store of ports.ts on one connection. Everything that SQLite throws comes out as STORE_BROKEN. */
+export class SqliteStore implements Store {
+  readonly #parts: StoreParts;
+  readonly #requests: RequestTable;
+  readonly #watch: CommitWatch;
+  /** Commits of this connection, which its own data_version does not show. */
+  #commits = 0;
+  /** The version at the last read: what a caller of `changed` has seen. */
+  #seen: string;
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+    this.#requests = new RequestTable(parts.database);
+    this.#watch = new CommitWatch(`${parts.database.name}-wal`, () => this.#version());
+    this.#seen = this.#version();
+  }
+
+  create(request: Omit<StoredRequest, 'state' | 'updatedAt'>, entry: LedgerEntry): StoredRequest {
+    return this.#change(() => {
+      const { seq } = this.#parts.ledger.append(entry);
+      return this.#requests.insert({ ...request, state: 'PROPOSED', updatedAt: this.#now() }, seq);
+    });
+  }
+
+  transition(id: string, event: LifecycleEvent, patch: RequestPatch, entry: LedgerEntry): StoredRequest {
+    const outcome = this.#change(() => {
+      const request = this.#requests.get(id);
+      if (request === undefined) throw new PraError('REQUEST_UNKNOWN');
+      const now = this.#now();
+      if (isOverdue(request, now) && needsTime(event)) {
+        // Committed, and only then refused.
+        this.#expire(request, now);
+        return undefined;
+      }
+      if (request.state === 'EXPIRED' && needsTime(event)) return undefined;
+      const state = next(request.state, event);
+      if (state === undefined) throw new PraError('STATE_CONFLICT', { id, state: request.state, event });
+      const { seq } = this.#parts.ledger.append(entry);
+      const changed = { ...patched(request, patch), state, updatedAt: now };
+      return this.#requests.update(
+        { ...changed, executeBy: executeBy(event, now) ?? request.executeBy },
+        seq,
+      );
+    });
+    if (outcome === undefined) throw new PraError('REQUEST_EXPIRED', { id });
+    return outcome;
+  }
+
+  expireDue(now: number): number {
+    // Mostly there is none: no write lock for that.
+    if (guarded(() => this.#requests.due(now)).length === 0) return 0;
+    return this.#change(() => {
+      const due = this.#requests.due(now);
+      for (const request of due) this.#expire(request, now);
+      return due.length;
+    });
+  }
+
+  append(entry: LedgerEntry): LedgerRow {
+    return this.#change(() => this.#parts.ledger.append(entry));
+  }
+
+  get(id: string): StoredRequest | undefined {
+    return this.#read(() => this.#requests.get(id));
+  }
+
+  find(prefix: string): StoredRequest {
+    return this.#read(() => {
+      if (!/^[a-z2-7]{4,16}$/u.test(prefix)) throw new PraError('REQUEST_UNKNOWN');
+      const [request, another] = this.#requests.beginningWith(prefix);
+      if (request === undefined) throw new PraError('REQUEST_UNKNOWN');
+      if (another !== undefined) throw new PraError('REQUEST_AMBIGUOUS');
+      return request;
+    });
+  }
+
+  /** Newest first; 100 unless told. */
+  list(
+    filter: { readonly states?: readonly State[]; readonly limit?: number } = {},
+  ): readonly StoredRequest[] {
+    return this.#read(() => this.#requests.list(filter.states, filter.limit ?? 100));
+  }
+
+  ledgerHead(): string {
+    return this.#read(() => this.#parts.ledger.head().hash);
+  }
+
+  tail(count: number): readonly LedgerRow[] {
+    return this.#read(() => this.#parts.ledger.tail(count));
+  }
+
+  verifyLedger(): Verified {
+    const { database, ledger, mirror } = this.#parts;
+    return this.#read(() => verifyLedger(database, ledger, mirror));
+  }
+
+  /** Resolves too when aborted or closed. It may resolve once for nothing: read again and decide. */
+  changed(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.#watch.wait(this.#seen, ms, signal);
+  }
+
+  close(): void {
+    this.#watch.close();
+    this.#parts.database.close();
+  }
+
+  #expire(request: StoredRequest, now: number): void {
+    const { seq } = this.#parts.ledger.append({
+      kind: 'expiry',
+      code: 'expire',
+      actor: CLOSER,
+      host: request.host,
+      subject: request.action,
+      request: request.id,
+      detail: { from: request.state },
+    });
+    this.#requests.update({ ...request, state: 'EXPIRED', updatedAt: now }, seq);
+  }
+
+  /** One immediate transaction, and after its commit the mirror and those who wait. */
+  #change<T>(work: () => T): T {
+    const result = guarded(() => this.#parts.database.transaction(work).immediate());
+    this.#commits += 1;
+    this.#parts.mirror.catchUp();
+    this.#watch.check();
+    return result;
+  }
+
+  #read<T>(work: () => T): T {
+    return guarded(() => {
+      // Before the reading: a commit in between counts as news.
+      this.#seen = this.#version();
+      return work();
+    });
+  }
+
+  #version(): string {
+    return `${String(this.#parts.database.pragma('data_version', { simple: true }))} ${String(this.#commits)}`;
+  }
+
+  #now(): number {
+    return this.#parts.clock.now();
+  }
+}
+
+/** Events that a request past its time does not take any more. */
+const needsTime = (event: LifecycleEvent): boolean =>
+  event === 'approve' || event === 'deny' || event === 'auto_approve' || event === 'dispatch';
