@@ -34,7 +34,8 @@ const NO_MORE_AUTH = 14;
 const explain = (host: string, account: string, thrown: unknown): PraError => {
   if (thrown instanceof PraError) return thrown;
   const { level, code } = (thrown ?? {}) as { level?: unknown; code?: unknown };
-  if (level === 'client-authentication' || code === NO_MORE_AUTH) return new PraError('AUTH_REFUSED', { host, account }, thrown);
+  if (level === 'client-authentication' || code === NO_MORE_AUTH)
+    return new PraError('AUTH_REFUSED', { host, account }, thrown);
   if (level === 'agent') return new PraError('KEY_PASSPHRASE', { account }, thrown);
   return unreachable(host, (typeof code === 'string' ? CAUSES[code] : undefined) ?? 'protocol', thrown);
 };
@@ -87,8 +88,8 @@ const handshake = (stream: Duplex, wish: HandshakeWish): Promise<ssh2.Client> =>
     // `error` keeps its listener for good: ssh2 may emit several, and an unheard one ends the process.
     client.on('error', fail);
     client.once('close', () => fail(undefined));
-    const reached: string = identity === undefined ? 'handshake' : 'ready';
-    client.once(reached, succeed);
+    if (identity === undefined) client.once('handshake', succeed);
+    else client.once('ready', succeed);
     let offered = false;
     client.connect({
       sock: stream as ssh2.ConnectConfig['sock'] & Duplex,

@@ -70,7 +70,12 @@ export const execOn = (
     const aborted = (): void => stop(signal.reason);
     const finish = (): void =>
       settle(() => {
-        const result = { stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr), exit, durationMs: performance.now() - started };
+        const result = {
+          stdout: Buffer.concat(stdout),
+          stderr: Buffer.concat(stderr),
+          exit,
+          durationMs: performance.now() - started,
+        };
         resolve({ kind: 'done', result });
       });
 
@@ -78,7 +83,8 @@ export const execOn = (
       // What still comes after a stop is read and dropped, so that the channel can close.
       if (settled) return;
       received += chunk.length;
-      if (received > request.bytes) return stop(new PraError('OUTPUT_TOO_LARGE', { host: request.host, bytes: request.bytes }));
+      if (received > request.bytes)
+        return stop(new PraError('OUTPUT_TOO_LARGE', { host: request.host, bytes: request.bytes }));
       into.push(chunk);
       if (into === stdout) request.onStdout?.(chunk);
     };

@@ -30,14 +30,18 @@ export const HOST_KEY_TYPES = Object.keys(HOST_KEY_ALGORITHMS) as readonly HostK
 
 export const algorithmsOf = (type: HostKeyType): readonly HostKeyAlgorithm[] => HOST_KEY_ALGORITHMS[type];
 
-const usable = (line: KnownHostsLine): boolean => line.marker === undefined && line.type in HOST_KEY_ALGORITHMS;
+const usable = (line: KnownHostsLine): boolean =>
+  line.marker === undefined && line.type in HOST_KEY_ALGORITHMS;
 
 /** What known_hosts says about a host. `@cert-authority` lines give nothing: certificates cannot be verified here. */
 export const knownKeys = (lines: readonly KnownHostsLine[], host: HostAddress): KnownKeys => {
   const groups = lookupNames(host).map((names) =>
     lines.filter((line) => names.some((name) => matchesHost(line.hosts, name))),
   );
-  const revoked = groups.flat().filter((line) => line.marker === 'revoked').map((line) => line.key);
+  const revoked = groups
+    .flat()
+    .filter((line) => line.marker === 'revoked')
+    .map((line) => line.key);
   const chosen = groups.map((group) => group.filter(usable)).find((group) => group.length > 0) ?? [];
   const keys = new Map(chosen.map((line) => [line.key.toString('base64'), line.key]));
   const trusted = [...keys.values()].filter((key) => !revoked.some((bad) => bad.equals(key)));
@@ -55,7 +59,11 @@ export const hostKeyOrder = (known: KnownKeys): HostKeyAlgorithm[] => {
  * The verdict on a presented key: nothing when it is trusted, otherwise the refusal. Any key known for the host makes
  * another one CHANGED, also one of another type: known types are asked for first, so that an honest host shows one.
  */
-export const judgeHostKey = (host: HostAddress, known: KnownKeys, presented: Buffer): PraError | undefined => {
+export const judgeHostKey = (
+  host: HostAddress,
+  known: KnownKeys,
+  presented: Buffer,
+): PraError | undefined => {
   const type = keyTypeOf(presented);
   const fingerprint = fingerprintOf(presented);
   const values = {

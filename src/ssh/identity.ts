@@ -53,7 +53,8 @@ const readPublicKey = async (account: string, path: string): Promise<ssh2.Parsed
 
 const fromAgent = async (account: string, key: AccountKey): Promise<Identity> => {
   const socket = process.env['SSH_AUTH_SOCK'];
-  if (socket === undefined || socket === '') throw new PraError('KEY_PASSPHRASE', { account }, new Error('SSH_AUTH_SOCK is not set'));
+  if (socket === undefined || socket === '')
+    throw new PraError('KEY_PASSPHRASE', { account }, new Error('SSH_AUTH_SOCK is not set'));
   return {
     type: 'agent',
     username: key.user,

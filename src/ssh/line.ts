@@ -87,10 +87,16 @@ export class Line {
       throw thrown;
     }
     const done = connection.use();
-    const outcome = await execOn(connection.client, () => connection.alive, request, signal, () => {
-      release();
-      done();
-    });
+    const outcome = await execOn(
+      connection.client,
+      () => connection.alive,
+      request,
+      signal,
+      () => {
+        release();
+        done();
+      },
+    );
     // A server that refuses to execute leaves the channel half open: give the whole connection back.
     if (outcome.kind === 'unsent' && outcome.why === 'refused') connection.retire();
     return outcome;

@@ -45,7 +45,8 @@ export class Lines {
   to(host: string, account: 'reader' | 'runner'): Line {
     const { hosts, accounts } = this.#options;
     const address = hosts.get(host);
-    if (address === undefined) throw new PraError('HOST_UNKNOWN', { hosts: [...hosts.keys()].slice(0, 20).join(', ') });
+    if (address === undefined)
+      throw new PraError('HOST_UNKNOWN', { hosts: [...hosts.keys()].slice(0, 20).join(', ') });
     return this.#line({ host: address, account, key: accounts[account] });
   }
 

@@ -91,7 +91,8 @@ export const openChannel = (options: OpenChannelOptions): Channel => {
     run,
     hostKeys: async (host) => {
       const address = settled.hosts.get(host);
-      if (address === undefined) throw new PraError('HOST_UNKNOWN', { hosts: [...settled.hosts.keys()].slice(0, 20).join(', ') });
+      if (address === undefined)
+        throw new PraError('HOST_UNKNOWN', { hosts: [...settled.hosts.keys()].slice(0, 20).join(', ') });
       return knownKeys(await readKnownHosts(settled.knownHosts), address).trusted;
     },
     close: async () => {

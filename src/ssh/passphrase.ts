@@ -1,10 +1,7 @@
 import { createReadStream } from 'node:fs';
 
 /** Where the passphrase of a transport key comes from. Approver keys never use this: theirs is typed. */
-export type PassphraseSource =
-  | { readonly env: string }
-  | { readonly fd: number }
-  | { readonly agent: true };
+export type PassphraseSource = { readonly env: string } | { readonly fd: number } | { readonly agent: true };
 
 const MAX_PASSPHRASE = 4_096;
 
@@ -29,7 +26,9 @@ const descriptors = new Map<number, Promise<Buffer | undefined>>();
  * The passphrase: from the environment, or the first line of a file descriptor (3 or higher, at most 4 KiB). `undefined` when there is
  * none. The text is never logged and never part of an error.
  */
-export const readPassphrase = async (source: Exclude<PassphraseSource, { agent: true }>): Promise<Buffer | undefined> => {
+export const readPassphrase = async (
+  source: Exclude<PassphraseSource, { agent: true }>,
+): Promise<Buffer | undefined> => {
   if ('env' in source) {
     const value = process.env[source.env];
     return value === undefined || value === '' ? undefined : Buffer.from(value);

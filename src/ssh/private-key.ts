@@ -26,7 +26,11 @@ export interface KeyLabel {
 const TYPES = ['ssh-ed25519', 'ssh-rsa', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'];
 
 /** ssh2's own form of a key, for authentication. Throws KEY_PASSPHRASE or KEY_INVALID. Opening an encrypted key takes about 0.3 s. */
-export const parsePrivateKey = (pem: Buffer, passphrase: Buffer | undefined, label: KeyLabel): ssh2.ParsedKey => {
+export const parsePrivateKey = (
+  pem: Buffer,
+  passphrase: Buffer | undefined,
+  label: KeyLabel,
+): ssh2.ParsedKey => {
   const encrypted = isEncryptedKey(pem);
   if (encrypted && passphrase === undefined) throw new PraError('KEY_PASSPHRASE', { account: label.account });
   const key = ssh2.utils.parseKey(pem, encrypted ? passphrase : undefined);
@@ -35,7 +39,8 @@ export const parsePrivateKey = (pem: Buffer, passphrase: Buffer | undefined, lab
       ? new PraError('KEY_PASSPHRASE', { account: label.account }, key)
       : new PraError('KEY_INVALID', { path: label.path }, key);
   }
-  if (!key.isPrivateKey() || !TYPES.includes(key.type)) throw new PraError('KEY_INVALID', { path: label.path });
+  if (!key.isPrivateKey() || !TYPES.includes(key.type))
+    throw new PraError('KEY_INVALID', { path: label.path });
   return key;
 };
 
