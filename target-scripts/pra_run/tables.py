@@ -225,13 +225,12 @@ def is_of_type(value, kind, bounds):
 def look_up_name(etc, owner_uid, kind, name):
     """The one line behind a name on this host; ARG_NOT_ON_HOST when there is none."""
     try:
-        line = read_owned(f'{etc}/names/{kind}/{name}', owner_uid, 4096).decode('utf-8')
-    except (OSError, ValueError):
-        raise Refusal('ARG_NOT_ON_HOST') from None
-    text = line[:-1] if line.endswith('\n') else line
-    if not text or not text.isprintable():
+        found = re.fullmatch(rb'([!-,.-~][ -~]*)\n', read_owned(f'{etc}/names/{kind}/{name}', owner_uid, 4096))
+    except OSError:
+        found = None
+    if found is None:
         raise Refusal('ARG_NOT_ON_HOST')
-    return text
+    return found[1].decode('ascii')
 
 
 # --- policy

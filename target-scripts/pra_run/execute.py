@@ -1,0 +1,191 @@
+"""Starting a claimed action where the caller's connection does not matter, and running it.
+
+launch() belongs to the process that claimed; execute() is `pra-run --execute <id>`, in a systemd unit or a session of its own.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import time
+
+from . import audit, form
+from .claims import Claims
+from .host import ENVIRONMENT, boottime_ms, wallclock
+
+SYSTEMD_RUN = '/usr/bin/systemd-run'
+LAUNCH_SECONDS = 30
+KILL_AFTER_SECONDS = 2  # between TERM and KILL
+LINGER_SECONDS = 1  # for output that children of an ended program still hold open
+TIMED_OUT = 124
+NOT_EXECUTABLE = 126
+
+
+def launch(host, claim):
+    """Starts the runner. A unit where systemd runs, else a session of its own; only one of them can win `started`."""
+    if not host.is_embedded and os.path.isdir('/run/systemd/system') and _launch_unit(host, claim):
+        return
+    _launch_session(host, claim)
+
+
+def _runner_argv(host, claim):
+    return [f'{host.bin}/pra-run', '--execute', claim['id']]
+
+
+def _launch_unit(host, claim):
+    properties = {
+        'Type': 'exec',
+        'UMask': '0077',
+        'StandardInput': 'null',
+        'StandardOutput': 'null',
+        'StandardError': 'null',
+        'KillMode': 'control-group',
+        'TimeoutStopSec': '10',
+        'RuntimeMaxSec': str(claim['limit']['seconds'] + 60),
+    }
+    argv = [SYSTEMD_RUN, '--collect', '--quiet', '--no-ask-password', f'--unit=mcp-pra-{claim["id"]}']
+    argv += [f'--property={key}={value}' for key, value in properties.items()]
+    try:
+        done = subprocess.run(
+            [*argv, '--', *_runner_argv(host, claim)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            timeout=LAUNCH_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _launch_session(host, claim):
+    subprocess.Popen(
+        _runner_argv(host, claim),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+        cwd='/',
+        start_new_session=True,
+    )
+
+
+def execute(host, id):
+    """Runs a claimed action once: 0 when it was run, whatever came of it."""
+    claims = Claims(host)
+    claims.prepare_folders()
+    claim = claims.find(id)
+    if claim is None or claim['is_fence'] or claim['boot_id'] != host.boot_id or claims.result(id) is not None:
+        return 70
+    if not claims.start(id, os.getpid()):
+        return 75
+    result = Run(claims, claim).run()
+    claims.finish(id, result)
+    claims.final_receipt(claim)
+    audit.send(host.log, 'finished', word='execute', id=id, action=claim['action'], principal=claim['principals'], state=result['state'])
+    claims.renew_ballast()
+    claims.prune()
+    return 0
+
+
+class Run:
+    """One run of one claim: its program, its output so far, its end."""
+
+    def __init__(self, claims, claim):
+        self.claims = claims
+        self.claim = claim
+        self.limit = claim['limit']
+        self.kept = b''
+        self.is_stopped = False
+
+    def run(self):
+        """The result, as a receipt words it."""
+        signal.signal(signal.SIGTERM, self._on_stop)  # systemd stops the unit: the host is going down
+        signal.signal(signal.SIGHUP, lambda *_: None)
+        self.file = self.claims.create_output(self.claim['id'])
+        started, began = wallclock(), boottime_ms()
+        rc = self._run_program()
+        if self.file is not None:
+            os.fsync(self.file)
+        state = 'INTERRUPTED' if self.is_stopped else 'SUCCEEDED' if rc == 0 else 'FAILED'
+        return {
+            'state': state,
+            'rc': str(rc),
+            'started': started,
+            'finished': wallclock(),
+            'duration_ms': str(boottime_ms() - began),
+            'output': f'{form.sha256(self.kept)} {len(self.kept)}',
+        }
+
+    def _on_stop(self, *_):
+        self.is_stopped = True
+
+    def _run_program(self):
+        try:
+            process = subprocess.Popen(
+                self.claim['argv'],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=ENVIRONMENT,
+                cwd='/',
+                umask=0o022,
+                start_new_session=True,
+            )
+        except OSError:
+            return NOT_EXECUTABLE
+        is_timed_out = self._attend(process)
+        if is_timed_out:
+            return TIMED_OUT
+        return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+    def _attend(self, process):
+        """Reads the program's output until it has ended; whether that took too long."""
+        pipe = process.stdout.fileno()
+        deadline = time.monotonic() + self.limit['seconds']
+        term_at = kill_at = linger_until = None
+        is_open = True
+        while True:
+            if is_open:
+                is_open = self._read(pipe)
+            else:
+                time.sleep(0.02)
+            now = time.monotonic()
+            if process.poll() is not None:
+                linger_until = linger_until or now + LINGER_SECONDS
+                if not is_open or now >= linger_until:
+                    return term_at is not None and not self.is_stopped
+            elif term_at is None and (self.is_stopped or now >= deadline):
+                term_at, kill_at = now, now + KILL_AFTER_SECONDS
+                _kill_group(process, signal.SIGTERM)
+            elif kill_at is not None and now >= kill_at:
+                _kill_group(process, signal.SIGKILL)
+
+    def _read(self, pipe):
+        """Takes what has come within a moment; False at the end."""
+        ready, _, _ = select.select([pipe], [], [], 0.05)
+        if not ready:
+            return True
+        piece = os.read(pipe, 65536)
+        self._keep(piece[: self.limit['bytes'] - len(self.kept)])
+        return piece != b''
+
+    def _keep(self, piece):
+        """Output beyond the limit, or that no disk can hold, is read and forgotten: the program must not notice."""
+        while piece and self.file is not None:
+            try:
+                written = os.write(self.file, piece)
+            except OSError:
+                self.limit = {**self.limit, 'bytes': len(self.kept)}
+                return
+            self.kept += piece[:written]
+            piece = piece[written:]
+
+
+def _kill_group(process, number):
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
