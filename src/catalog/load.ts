@@ -1,0 +1,161 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { z } from 'zod';
+import { PraError } from '../errors.ts';
+import { checkAction } from './check-action.ts';
+import { checkDiagnostic } from './check-diagnostic.ts';
+import { canonicalJson, sha256 } from './digest.ts';
+import { CLOCK_SECTION, COLLECTOR_SECTION } from './facts.ts';
+import { CatalogProblems, problemLine, type Fault, type Problem } from './problem.ts';
+import { renderDigests } from './render/digests.ts';
+import { actionFile, diagnosticFile, planFile, type ActionFile, type DiagnosticFile } from './schema.ts';
+import type { Action, Catalog, Diagnostic, Run } from './types.ts';
+import { readYaml } from './yaml-file.ts';
+
+export interface LoadOptions {
+  /** Where the files of `script:<file>` are. */
+  readonly scriptsDir?: string;
+}
+
+/**
+ * The catalog of these folders (`diagnostics/*.yaml`, `actions/*.yaml`, `plans/*.yaml` in each), whole or not at all.
+ * Throws CATALOG_INVALID; its cause is a CatalogProblems with every problem.
+ */
+export const loadCatalog = (dirs: readonly string[], options: LoadOptions = {}): Catalog => {
+  const { catalog, problems } = checkCatalogFiles(dirs, options);
+  const [first] = problems;
+  if (first === undefined) return catalog;
+  throw new PraError('CATALOG_INVALID', { first: harmless(shortLine(first)) }, new CatalogProblems(problems));
+};
+
+/** The same, with what is wrong as a value; definitions with problems are left out of the catalog. */
+export const checkCatalogFiles = (
+  dirs: readonly string[],
+  options: LoadOptions = {},
+): { readonly catalog: Catalog; readonly problems: readonly Problem[] } => {
+  const problems: Problem[] = [];
+  const diagnostics = new Map<string, Diagnostic>();
+  for (const file of yamlFiles(dirs, 'diagnostics', problems)) {
+    const definition = readDefinition(file, diagnosticFile, problems, checkDiagnostic);
+    if (definition !== undefined) addOnce(diagnostics, asDiagnostic(definition), file, problems);
+  }
+  const actions = new Map<string, Action>();
+  for (const file of yamlFiles(dirs, 'actions', problems)) {
+    const definition = readDefinition(file, actionFile, problems, (action, name) => [
+      ...checkAction(action, name, diagnostics),
+      ...(diagnostics.has(name) ? [{ path: ['name'], message: 'is the name of a diagnostic' }] : []),
+      ...scriptFaults(action, options),
+    ]);
+    if (definition !== undefined) addOnce(actions, asAction(definition, options), file, problems);
+  }
+  for (const file of yamlFiles(dirs, 'plans', problems)) readDefinition(file, planFile, problems, () => []);
+  const all = [...diagnostics.values(), ...actions.values()];
+  return { catalog: { diagnostics, actions, digest: sha256(renderDigests(all)) }, problems };
+};
+
+/** The YAML files of a kind, in the order of their names. What is not YAML there is a mistake, not a comment. */
+const yamlFiles = (dirs: readonly string[], kind: string, problems: Problem[]): readonly string[] =>
+  dirs.flatMap((dir) => {
+    const folder = join(dir, kind);
+    if (!isFolder(dir)) problems.push(wholeFile(dir, 'there is no such folder'));
+    if (!isFolder(folder)) return [];
+    const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
+    const files = names.sort().map((name) => join(folder, name));
+    const strange = files.filter((file) => !file.endsWith('.yaml'));
+    problems.push(...strange.map((file) => wholeFile(file, 'only *.yaml files belong here')));
+    return files.filter((file) => !strange.includes(file));
+  });
+
+const readDefinition = <T>(
+  file: string,
+  schema: z.ZodType<T>,
+  problems: Problem[],
+  check: (definition: T, fileName: string) => readonly Fault[],
+): T | undefined => {
+  const read = readYaml(file, readFileSync(file, 'utf8'), schema);
+  const faults = read.value === undefined ? [] : check(read.value, basename(file, '.yaml'));
+  problems.push(...read.problems, ...faults.map((fault) => read.place(fault)));
+  return faults.length > 0 ? undefined : read.value;
+};
+
+const addOnce = <T extends { readonly name: string }>(
+  map: Map<string, T>,
+  definition: T,
+  file: string,
+  problems: Problem[],
+): void => {
+  if (map.has(definition.name)) problems.push(wholeFile(file, 'is defined in another folder already'));
+  else map.set(definition.name, definition);
+};
+
+/** docs/wire-protocol.md: where collectors write. install-target renders another prefix. */
+const FACTS_FOLDER = '/run/mcp-pra/facts';
+
+const asDiagnostic = (file: DiagnosticFile): Diagnostic => {
+  const { collector, run, ...rest } = file;
+  const definition: Omit<Diagnostic, 'digest'> = {
+    ...rest,
+    kind: 'diagnostic',
+    run: run ?? collectorRuns(collector ?? ''),
+    ...(collector === undefined ? {} : { collector }),
+  };
+  return withDigest(definition);
+};
+
+/** What a collector wrote, and the target's own time, by which its age is judged. */
+const collectorRuns = (collector: string): readonly Run[] => [
+  { section: COLLECTOR_SECTION, argv: ['/usr/bin/cat', '--', `${FACTS_FOLDER}/${collector}.json`] },
+  { section: CLOCK_SECTION, argv: ['/usr/bin/date', '-u', '+%s'] },
+];
+
+const asAction = (file: ActionFile, options: LoadOptions): Action => {
+  const script = scriptOf(file);
+  const bytes = script === undefined ? undefined : readScript(script, options);
+  const definition: Omit<Action, 'digest'> = {
+    ...file,
+    kind: 'action',
+    ...(script === undefined || bytes === undefined
+      ? {}
+      : { script: { file: script, sha256: sha256(bytes) } }),
+  };
+  return withDigest(definition);
+};
+
+/** Comments and layout are not in the digest; every default is, and the bytes of the script. */
+const withDigest = <T extends object>(definition: T): T & { readonly digest: string } =>
+  Object.freeze({ ...definition, digest: sha256(canonicalJson(definition)) });
+
+const scriptOf = ({ argv }: ActionFile): string | undefined => {
+  const [program = ''] = argv;
+  return program.startsWith('script:') ? program.slice('script:'.length) : undefined;
+};
+
+const scriptFaults = (action: ActionFile, options: LoadOptions): readonly Fault[] => {
+  const script = scriptOf(action);
+  if (script === undefined || readScript(script, options) !== undefined) return [];
+  return [{ path: ['argv', 0], message: 'there is no such script' }];
+};
+
+const readScript = (script: string, { scriptsDir }: LoadOptions): Buffer | undefined => {
+  // The name is checked before it is a path: an invalid one has a fault of its own.
+  if (scriptsDir === undefined || !/^[a-z][a-z0-9-]{0,39}$/u.test(script)) return undefined;
+  const path = join(scriptsDir, script);
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? readFileSync(path) : undefined;
+};
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+const wholeFile = (file: string, message: string): Problem => ({ file, line: 1, column: 1, message });
+
+/** Folder and file are enough to find it; the whole path is in the cause. */
+const shortLine = (problem: Problem): string =>
+  problemLine({ ...problem, file: problem.file.split('/').slice(-2).join('/') });
+
+/** In the characters that an error sentence may hold (errors.ts). */
+const harmless = (text: string): string =>
+  text
+    .replace(/["`]/gu, "'")
+    .replace(/[[{<]/gu, '(')
+    .replace(/[\]}>]/gu, ')')
+    .replace(/[^\w@.:+/=, ()'%~#-]/gu, ' ')
+    .slice(0, 400);
