@@ -15,6 +15,7 @@ const form = textForm<Draft>({
   title: 'mcp-pra draft v1',
   code: 'DRAFT_FORM',
   maxBytes: 4_096,
+  sizeCode: 'SIZE',
   read: (lines) => ({
     id: lines.one(ID),
     host: lines.one(HOST),

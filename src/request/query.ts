@@ -22,6 +22,7 @@ const form = textForm<Query>({
   title: 'mcp-pra query v1',
   code: 'QUERY_FORM',
   maxBytes: 1_024,
+  sizeCode: 'SIZE',
   read: (lines) => ({
     id: lines.one(ID),
     ticket: lines.digest(TICKET),

@@ -11,7 +11,7 @@ export const word = {
   fingerprint: 'SHA256:[A-Za-z0-9+/]{43}',
   actor: '[A-Za-z0-9@._-]{1,64}/[A-Za-z0-9@._-]{1,64}',
   uuid: '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
-  count: '(?:0|[1-9][0-9]{0,14})',
+  count: '(?:0|[1-9][0-9]{0,8})',
   impact: '(?:LOW|MEDIUM|HIGH)',
   mode: '(?:run|drill)',
 } as const;
@@ -46,10 +46,15 @@ export class StrictLines {
 
   constructor(
     bytes: Buffer | string,
-    text: { readonly title: string; readonly code: FormCode; readonly maxBytes: number },
+    text: {
+      readonly title: string;
+      readonly code: FormCode;
+      readonly maxBytes: number;
+      readonly sizeCode?: FormCode;
+    },
   ) {
     this.#code = text.code;
-    if (Buffer.byteLength(bytes) > text.maxBytes) throw this.error('size');
+    if (Buffer.byteLength(bytes) > text.maxBytes) throw new FormError(text.sizeCode ?? text.code, 'size');
     const ascii = typeof bytes === 'string' ? bytes : bytes.toString('latin1');
     if (!/^(?:[ -~]+\n)+$/u.test(ascii)) throw this.error('bytes');
     this.#lines = ascii.slice(0, -1).split('\n');

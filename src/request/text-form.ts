@@ -6,6 +6,8 @@ export interface TextRules<T> {
   readonly title: string;
   readonly code: FormCode;
   readonly maxBytes: number;
+  /** The code when it is larger, where that is not `code`. */
+  readonly sizeCode?: FormCode;
   readonly read: (lines: StrictLines) => T;
   readonly write: (value: T) => readonly string[];
 }

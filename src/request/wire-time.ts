@@ -5,10 +5,9 @@ export const TIME = '[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z';
 export const wireTime = (milliseconds: number): string =>
   `${new Date(Math.floor(milliseconds / 1_000) * 1_000).toISOString().slice(0, 19)}Z`;
 
-/** Seconds since the epoch, or undefined for a date that no calendar has (30 February, 24:00:00, the year 0000). */
+/** Seconds since the epoch, or undefined for a moment before it or a date that no calendar has (30 February, 24:00:00). */
 export const wireSeconds = (time: string): number | undefined => {
   const milliseconds = Date.parse(time);
-  if (Number.isNaN(milliseconds) || time.startsWith('0000') || wireTime(milliseconds) !== time)
-    return undefined;
+  if (!(milliseconds >= 0) || wireTime(milliseconds) !== time) return undefined;
   return milliseconds / 1_000;
 };
