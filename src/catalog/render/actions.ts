@@ -1,0 +1,62 @@
+import { canonicalJson } from '../digest.ts';
+import { checkArgs } from '../params.ts';
+import { placeholderOf } from '../placeholder.ts';
+import type { Action, Catalog, Check, CheckedArgs, Diagnostic, FactRule } from '../types.ts';
+
+/** An action file (docs/wire-protocol.md §4): canonical JSON and an LF. */
+export const renderAction = (action: Action, diagnostics: Catalog['diagnostics']): string => {
+  const file = {
+    v: 1,
+    name: action.name,
+    definition: action.digest,
+    impact: action.impact,
+    params: action.params.map(({ name, type, bounds, default: or }) => ({
+      name,
+      type,
+      bounds,
+      ...(or === undefined ? {} : { default: or }),
+    })),
+    argv: action.argv,
+    script: action.script ?? null,
+    limit: action.limits,
+    idempotent: action.idempotent,
+    cancellable: action.cancellable,
+    cooldown: action.cooldown,
+    precheck: action.precheck.map((check) => renderCheck(check, diagnostics)),
+  };
+  return `${canonicalJson(file)}\n`;
+};
+
+const renderCheck = (check: Check, diagnostics: Catalog['diagnostics']): object => {
+  const diagnostic = diagnostics.get(check.diagnostic);
+  if (diagnostic === undefined)
+    throw new TypeError('a loaded catalog has every diagnostic that it refers to');
+  return {
+    diagnostic: check.diagnostic,
+    args: Object.fromEntries(withDefaults(check, diagnostic)),
+    parse: diagnostic.parse,
+    facts: Object.fromEntries(
+      Object.entries(diagnostic.facts)
+        .filter(([, rule]) => isReadable(rule))
+        .map(([name, { type, from }]) => [name, { from: from ?? name, type }]),
+    ),
+    stable: diagnostic.stable,
+    expect: check.expect,
+  };
+};
+
+/** The types of facts that the target computes by itself. */
+const isReadable = ({ type }: FactRule): boolean =>
+  type === 'string' || type === 'integer' || type === 'boolean';
+
+/** The target is given every value: placeholders as they are, literals and defaults checked. */
+const withDefaults = (check: Check, diagnostic: Diagnostic): CheckedArgs => {
+  const isPlaceholder = (name: string): boolean => placeholderOf(check.args[name] ?? '') !== undefined;
+  const literal = diagnostic.params.filter(({ name }) => !isPlaceholder(name));
+  const given = Object.fromEntries(Object.entries(check.args).filter(([name]) => !isPlaceholder(name)));
+  const checked = checkArgs({ name: diagnostic.name, params: literal }, given);
+  const all = diagnostic.params.map(
+    ({ name }) => [name, checked.get(name) ?? check.args[name] ?? ''] as const,
+  );
+  return new Map(all) as unknown as CheckedArgs;
+};
