@@ -1,0 +1,139 @@
+import { z } from 'zod';
+
+/** A host, group or jump name; host names are those of docs/wire-protocol.md §1. */
+export const NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/u;
+/** Names of the wire: actions, diagnostics. */
+export const DEFINITION_NAME = /^[a-z][a-z0-9_]{0,39}$/u;
+/** Values of a name type (docs/wire-protocol.md §1). */
+export const TABLE_NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/u;
+export const PRINCIPAL = /^[A-Za-z0-9@._-]{1,64}$/u;
+const ADDRESS = /^[A-Za-z0-9](?:[A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$|^[0-9A-Fa-f:]{2,45}$/u;
+const USER = /^[a-z_][a-z0-9_-]{0,31}$/u;
+const ENVIRONMENT = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/u;
+const TAG = /^[a-z0-9][a-z0-9_.-]{0,31}$/u;
+
+/**
+ * A key of a record. The pattern is published here and judged in cross-checks.ts: zod would not look at the value behind
+ * a bad key, and then not all errors would be said at once.
+ */
+const keyOf = (pattern: RegExp): z.ZodString => z.string().meta({ pattern: pattern.source });
+
+const path = z
+  .string()
+  .min(1)
+  .max(4_096)
+  .describe('A path; ~/ is the home directory, relative is beside this file.');
+const address = z.string().regex(ADDRESS, 'must be an IP address or a DNS name, without a port');
+const port = z.int().min(1).max(65_535).describe('TCP port of sshd.');
+const impact = z.enum(['LOW', 'MEDIUM', 'HIGH']);
+const definitionName = z
+  .string()
+  .regex(DEFINITION_NAME, 'must be a name of the catalog, such as restart_service');
+
+/** Exactly one of the three; cross-checks.ts says so when it is not. */
+const passphrase = z
+  .strictObject({
+    env: z.string().regex(ENVIRONMENT, 'must be the name of an environment variable').optional(),
+    fd: z.int().min(3).max(1_023).optional(),
+    agent: z.literal(true).optional(),
+  })
+  .meta({ minProperties: 1, maxProperties: 1 })
+  .describe('Where the passphrase comes from: an environment variable, a file descriptor, or the SSH agent.');
+
+const keyFile = z.strictObject({
+  path,
+  user: z.string().regex(USER, 'must be a user name').optional().describe('Account on the hosts.'),
+  passphrase: passphrase.optional(),
+});
+const key = z.union([path, keyFile]);
+
+const host = z.strictObject({
+  address: address.describe(
+    'IP address or DNS name. The host key is looked up under the name of the host first.',
+  ),
+  port: port.default(22),
+  tags: z.array(z.string().regex(TAG, 'must be small letters, digits, _ . and -')).max(32).default([]),
+  jump: z.string().optional().describe('Name of an entry of jumps to go through.'),
+  transport: z.literal('ssh2').default('ssh2'),
+});
+
+const jump = z.strictObject({
+  address,
+  port: port.default(22),
+  user: z.string().regex(USER, 'must be a user name'),
+  key: path,
+  passphrase: passphrase.optional(),
+});
+
+const absolutePath = z
+  .string()
+  .max(4_096)
+  .regex(/^\/(?!.*(?:^|\/)\.\.?(?:\/|$))[^\0\n]*$/u, 'must be an absolute path without . or ..');
+const endpoint = z
+  .string()
+  .regex(/^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]):[1-9][0-9]{0,4}$/u, 'must be host:port');
+
+/** The whole of `mcp-pra.yaml`. Every object is strict: an unknown key is an error. */
+export const configSchema = z
+  .strictObject({
+    version: z.literal(1).describe('Version of this format.'),
+    hosts: z.record(keyOf(NAME), host).describe('The hosts that may be reached; nothing else can be.'),
+    jumps: z
+      .record(keyOf(NAME), jump)
+      .default({})
+      .describe('Hosts to go through, with an account of their own.'),
+    groups: z.record(keyOf(NAME), z.array(z.string())).default({}).describe('Named lists of hosts.'),
+    keys: z
+      .strictObject({
+        reader: key.describe('Transport key of the account mcp-reader.'),
+        runner: key.describe('Transport key of the account pra-runner.'),
+        auto: key.optional().describe('Signs LOW actions that a host lets run by themselves.'),
+      })
+      .describe('Private keys, mode 0600. Transport keys and the auto key; never the key of an approver.'),
+    known_hosts: path.default('known_hosts').describe('Host keys, in the format of sshd(8).'),
+    approver: z
+      .strictObject({
+        principal: z.string().regex(PRINCIPAL, 'must be 1 to 64 letters, digits and @ . _ -'),
+        key: path,
+      })
+      .optional()
+      .describe('Who approves on this machine; the key is encrypted and its passphrase always typed.'),
+    names: z
+      .strictObject({
+        logs: z.record(keyOf(TABLE_NAME), absolutePath).default({}),
+        endpoints: z.record(keyOf(TABLE_NAME), endpoint).default({}),
+        trees: z.record(keyOf(TABLE_NAME), absolutePath).default({}),
+        certificates: z.record(keyOf(TABLE_NAME), absolutePath).default({}),
+      })
+      .prefault({})
+      .describe('Names that parameters may use, for provisioning; the tables on each host decide.'),
+    limits: z
+      .strictObject({
+        calls_per_minute: z.int().min(1).max(600).default(60),
+        hosts_per_call: z.int().min(1).max(20).default(20),
+      })
+      .prefault({}),
+    policy: z
+      .strictObject({
+        auto_approve: z
+          .boolean()
+          .default(true)
+          .describe('false: nothing runs without a person, whatever a host allows.'),
+        deny_actions: z.array(definitionName).default([]),
+        raise: z
+          .record(keyOf(DEFINITION_NAME), impact)
+          .default({})
+          .describe('Least impact of an action; it never lowers.'),
+      })
+      .prefault({})
+      .describe('What this machine adds. It can only restrict: each host has a policy of its own.'),
+    promote: z.array(definitionName).default([]).describe('Diagnostics that get an MCP tool of their own.'),
+    catalog: z
+      .strictObject({
+        dirs: z.array(path).default([]).describe('Folders with diagnostics/ and actions/ of this site.'),
+      })
+      .prefault({}),
+  })
+  .meta({ title: 'mcp-pra.yaml' });
+
+export type RawConfig = z.output<typeof configSchema>;
