@@ -8,7 +8,7 @@ const MAX_PASSPHRASE = 4_096;
 const readDescriptor = async (fd: number): Promise<Buffer | undefined> => {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of createReadStream('', { fd, autoClose: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of createReadStream('', { fd }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > MAX_PASSPHRASE) return undefined;
     chunks.push(chunk);
@@ -19,7 +19,7 @@ const readDescriptor = async (fd: number): Promise<Buffer | undefined> => {
   return end < 0 ? all : all.subarray(0, end);
 };
 
-// A descriptor can be read once; two keys may name the same one.
+// A descriptor is read once and then closed; two keys may name the same one.
 const descriptors = new Map<number, Promise<Buffer | undefined>>();
 
 /**

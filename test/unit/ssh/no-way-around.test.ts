@@ -1,0 +1,45 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../../..');
+const sources = globSync('src/**/*.ts', { cwd: root }).map((file) => ({
+  file,
+  text: readFileSync(join(root, file), 'utf8'),
+}));
+const naming = (pattern: RegExp): string[] =>
+  sources.filter(({ text }) => pattern.test(text)).map(({ file }) => file);
+
+describe('host key checking', () => {
+  it('cannot be switched off: no option, variable or ssh setting does', () => {
+    expect(sources.length).toBeGreaterThan(20);
+    const ways =
+      /StrictHostKeyChecking|\b(?:skip|no|ignore|disable|accept)[_-]?host[_-]?key|accept-?new|insecure|UserKnownHostsFile|hostHash/iu;
+    expect(naming(ways)).toEqual([]);
+  });
+
+  it('has one place where a connection is made, and that place always asks', () => {
+    expect(naming(/\bnew (?:ssh2\.)?Client\b/u)).toEqual(['src/ssh/connect.ts']);
+    const connect = sources.find(({ file }) => file === 'src/ssh/connect.ts')?.text ?? '';
+    expect(connect.match(/hostVerifier/gu)).toHaveLength(1);
+    expect(connect).toMatch(
+      /hostVerifier: \(key: Buffer\): boolean => \{\s+verdict = wish\.judge\(key\);\s+return verdict === undefined;/u,
+    );
+  });
+
+  it('asks known_hosts: the only judges are judgeHostKey and the one for a fingerprint that a person compared', () => {
+    expect(naming(/\bjudge:|\bjudge = /u)).toEqual(
+      ['src/ssh/connect.ts', 'src/ssh/lines.ts', 'src/ssh/trust-host-key.ts'].sort(),
+    );
+  });
+
+  it('keeps ssh2 in src/ssh, behind lazy imports', () => {
+    const doors = naming(/from 'ssh2'/u);
+    expect(doors.every((file) => file.startsWith('src/ssh/'))).toBe(true);
+    const open = sources.find(({ file }) => file === 'src/ssh/open-channel.ts')?.text ?? '';
+    const eager = [...open.matchAll(/^import (?!type)[^;]*from '\.\/([\w-]+)\.ts'/gmu)].map(
+      (match) => match[1],
+    );
+    expect(eager.sort()).toEqual(['host-key', 'known-hosts', 'limits']);
+  });
+});
