@@ -1,7 +1,6 @@
 import { PraError } from '../errors.ts';
 import { FormError } from './form-error.ts';
-import { fingerprint } from './ssh-public-key.ts';
-import { SignatureMismatch, verifySshsig } from './sshsig.ts';
+import { fingerprint, SignatureMismatch, verifySshsig } from './sshsig.ts';
 import type { SignedText } from './types.ts';
 
 const CODE_OF = { 'mcp-pra-offer': 'OFFER_INVALID', 'mcp-pra-receipt': 'RECEIPT_INVALID' } as const;

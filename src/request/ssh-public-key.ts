@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { SshDataError, SshReader } from './ssh-reader.ts';
 
 /** How an ECDSA key type signs (RFC 5656): its curve, the bytes of a coordinate, its hash, and the curve's JWK name. */
@@ -80,10 +80,6 @@ export const toKeyObject = (key: SshPublicKey): KeyObject => {
     throw new SshDataError('key');
   }
 };
-
-/** As `ssh-keygen -l` prints it. */
-export const fingerprint = (publicKey: Buffer): string =>
-  `SHA256:${createHash('sha256').update(publicKey).digest('base64').replace(/=+$/u, '')}`;
 
 /** The blob of a public key file's line or an authorized_keys line without options (`type base64 comment`); undefined when it is none. */
 export const readPublicKeyLine = (line: string): Buffer | undefined => {

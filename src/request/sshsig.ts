@@ -196,6 +196,10 @@ export const buildSshsig = (parts: {
   return blob;
 };
 
+/** A public key's fingerprint, as `ssh-keygen -l` prints it. */
+export const fingerprint = (publicKey: Buffer): string =>
+  `SHA256:${createHash('sha256').update(publicKey).digest('base64').replace(/=+$/u, '')}`;
+
 /** The blob as `ssh-keygen -Y verify` reads it from a file. */
 export const armour = (blob: Buffer): string => {
   const lines = blob.toString('base64').match(/.{1,70}/gu) ?? [];
