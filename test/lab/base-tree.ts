@@ -17,6 +17,7 @@ const PACKAGES = [
   'systemd systemd-sysv dbus libpam-systemd',
   'openssh-server sudo rsyslog logrotate fail2ban nftables',
   'python3 python3-systemd procps iproute2 iputils-ping',
+  'nginx-light', // a proxy that reload_proxy can reload
 ].flatMap((line) => line.split(' '));
 
 /** Runs in the finished tree as root. What differs from host to host (names, keys, addresses) is not here. */

@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { labUp, runPlaybook, type Lab } from './lab.ts';
+
+/** Keys made for one lab; each path is a private key with its `.pub` beside it. */
+export interface LabKeys {
+  readonly reader: string;
+  readonly runner: string;
+  readonly auto: string;
+  readonly approver: string;
+  /** Listed nowhere. */
+  readonly stranger: string;
+}
+
+/** Typed by the person in the tests; made up for one run. */
+export const PASSPHRASE = `lab ${String(process.pid)} passphrase`;
+
+/** A service of the lab's own, which counts how often it was started. */
+export const DEMO_UNIT = 'lab-demo.service';
+const DEMO = `[Unit]
+Description=A service that can be restarted
+[Service]
+ExecStartPre=/bin/sh -c 'echo started >>/run/lab-demo.starts'
+ExecStart=/usr/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+`;
+
+/** What the playbook is given for every host; tests may widen it. */
+export const provisionVars = (keys: LabKeys, policy: Record<string, unknown> = {}): Record<string, unknown> => ({
+  mcp_pra_reader_keys: [publicKey(keys.reader)],
+  mcp_pra_runner_keys: [publicKey(keys.runner)],
+  mcp_pra_allowed_signers: [
+    `alice namespaces="mcp-pra-low,mcp-pra-medium,mcp-pra-high" ${publicKey(keys.approver)}`,
+    `auto namespaces="mcp-pra-auto" ${publicKey(keys.auto)}`,
+  ],
+  mcp_pra_policy: {
+    values: { restart_service: { unit: [DEMO_UNIT, 'cron.service'] }, reload_proxy: { proxy: ['nginx'] } },
+    auto: [{ action: 'restart_service', args: { unit: DEMO_UNIT } }],
+    auto_limits: { pair_per_hour: 20, host_per_day: 50 },
+    ...policy,
+  },
+});
+
+/** `type base64` of a key, without its comment. */
+export const publicKey = (path: string): string => readFileSync(`${path}.pub`, 'utf8').split(' ').slice(0, 2).join(' ').trim();
+
+const makeKey = (dir: string, name: string, passphrase = ''): string => {
+  const path = join(dir, name);
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-a', '4', '-N', passphrase, '-C', name, '-f', path]);
+  return path;
+};
+
+/** Boots hosts and makes them targets with the project's own playbook. */
+export const provisionedLab = async (
+  hosts: number,
+  policy?: Record<string, unknown>,
+): Promise<{ readonly lab: Lab; readonly keys: LabKeys; readonly vars: Record<string, unknown> }> => {
+  const lab = await labUp({ hosts });
+  try {
+    const dir = join(lab.dir, 'keys-of-tests');
+    mkdirSync(dir, { mode: 0o700 });
+    const keys: LabKeys = {
+      reader: makeKey(dir, 'reader'),
+      runner: makeKey(dir, 'runner'),
+      auto: makeKey(dir, 'auto'),
+      approver: makeKey(dir, 'approver', PASSPHRASE),
+      stranger: makeKey(dir, 'stranger'),
+    };
+    await Promise.all(
+      lab.hosts.map(async (host) => {
+        await host.writeFile(`/etc/systemd/system/${DEMO_UNIT}`, DEMO);
+        await host.run(['systemctl', 'enable', '--now', DEMO_UNIT]);
+      }),
+    );
+    const vars = provisionVars(keys, policy);
+    const run = await runPlaybook(lab, 'provision.yml', vars);
+    if (run.code !== 0) throw new Error(`provision.yml failed:\n${run.output}`);
+    return { lab, keys, vars };
+  } catch (error) {
+    await lab.down();
+    throw error;
+  }
+};
