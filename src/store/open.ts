@@ -5,7 +5,7 @@ import { AuditMirror, type StoreWarning } from './audit-mirror.ts';
 import { openDatabase, type Database } from './database.ts';
 import { Ledger } from './ledger.ts';
 import { migrate } from './migrate.ts';
-import { checkPrivateFile, ensurePrivateDir, ensurePrivateFile } from './private-files.ts';
+import { checkPrivateFile, ensurePrivateDir } from './private-files.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { asStoreError } from './store-error.ts';
 
@@ -32,8 +32,7 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
   let database: Database | undefined;
   try {
     ensurePrivateDir(options.dir);
-    ensurePrivateFile(path);
-    for (const suffix of ['-wal', '-shm']) checkPrivateFile(path + suffix);
+    for (const suffix of ['', '-wal', '-shm']) checkPrivateFile(path + suffix);
     // A missing one is made by the mirror, and when that fails it is a warning only.
     if (statSync(auditDir, { throwIfNoEntry: false })?.isDirectory() === true) ensurePrivateDir(auditDir);
     database = await openDatabase(path);

@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import {
   closeSync,
-  fchmodSync,
   fstatSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
+  rmSync,
   statSync,
   type Stats,
 } from 'node:fs';
@@ -22,19 +24,20 @@ export const ensurePrivateDir = (path: string): void => {
 };
 
 /**
- * Makes an empty file (0600) where there is none. SQLite gives `-wal` and `-shm` the mode of the database, so this is
- * all it takes, whatever the umask. Throws FILE_MODE or STORE_BROKEN.
+ * Makes a file (0600) that appears complete or not at all; whoever is first, wins. SQLite gives `-wal` and `-shm` the mode
+ * of the database, so this is all it takes, whatever the umask.
  */
-export const ensurePrivateFile = (path: string): void => {
+export const makePrivateFile = (path: string, complete: (draft: string) => void): void => {
+  const draft = `${path}.${randomUUID()}`;
+  closeSync(openSync(draft, 'wx', 0o600));
   try {
-    const made = openSync(path, 'wx', 0o600);
-    // A umask of 0277 and the like would leave it unwritable.
-    if (!windows) fchmodSync(made, 0o600);
-    closeSync(made);
+    complete(draft);
+    linkSync(draft, path);
   } catch (error) {
     if (!(error instanceof Error && Reflect.get(error, 'code') === 'EEXIST')) throw error;
+  } finally {
+    rmSync(draft);
   }
-  checkPrivateFile(path);
 };
 
 /** Checks a file that may be missing. Throws FILE_MODE or STORE_BROKEN. */

@@ -52,7 +52,8 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
 /** The n-th id; the first characters tell them apart. */
 export const nthId = (n: number): string =>
-  Array.from({ length: 4 }, (_, place) => ALPHABET[Math.floor(n / 32 ** place) % 32]).join('') + 'a'.repeat(12);
+  Array.from({ length: 4 }, (_, place) => ALPHABET[Math.floor(n / 32 ** place) % 32]).join('') +
+  'a'.repeat(12);
 
 /** A store in a directory of its own, with a clock that only the test moves. */
 export class TempStore {
@@ -91,7 +92,12 @@ export class TempStore {
 
   /** Another store on the same files, as another process would have it. */
   another(options: Partial<StoreOptions> = {}): Promise<Store> {
-    return openStore({ dir: this.dir, clock: this.clock, onWarning: (code) => this.warnings.push(code), ...options });
+    return openStore({
+      dir: this.dir,
+      clock: this.clock,
+      onWarning: (code) => this.warnings.push(code),
+      ...options,
+    });
   }
 
   async reopen(): Promise<void> {
@@ -107,7 +113,10 @@ export class TempStore {
   /** Drops the triggers, as somebody would who wants to change the past. */
   tamper(sql: string): void {
     const database = this.raw();
-    const triggers = database.prepare<[], string>("SELECT name FROM sqlite_schema WHERE type = 'trigger'").pluck().all();
+    const triggers = database
+      .prepare<[], string>("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+      .pluck()
+      .all();
     for (const name of triggers) database.exec(`DROP TRIGGER ${name}`);
     database.exec(sql);
     database.close();
@@ -134,7 +143,12 @@ export const wayTo = (state: State): readonly LifecycleEvent[] => {
 };
 
 /** Files a request and takes it to a state. */
-export const requestIn = (store: Store, id: string, state: State, over: Partial<NewRequest> = {}): StoredRequest => {
+export const requestIn = (
+  store: Store,
+  id: string,
+  state: State,
+  over: Partial<NewRequest> = {},
+): StoredRequest => {
   store.create(newRequest(id, over), row(id, 'PROPOSED'));
   for (const event of wayTo(state)) store.transition(id, event, {}, row(id, event));
   return store.find(id);

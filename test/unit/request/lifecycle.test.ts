@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lifecycleMermaid } from '../../../src/request/lifecycle-doc.ts';
 import { isTerminal, next, TRANSITIONS, type LifecycleEvent } from '../../../src/request/lifecycle.ts';
@@ -40,44 +40,33 @@ describe('the lifecycle table', () => {
   });
 
   it('leads from every state to a final one', () => {
-    for (const state of STATES) expect([...reachable(state)].some(isTerminal), state).toBe(true);
+    expect(STATES.filter((state) => ![...reachable(state)].some(isTerminal))).toEqual([]);
   });
 
   it('lets no final state go anywhere, by any event', () => {
-    fc.assert(
-      fc.property(
-        fc.constantFrom(...STATES.filter(isTerminal)),
-        fc.constantFrom(...EVENTS),
-        (state, event) => next(state, event) === undefined,
-      ),
-    );
+    for (const state of STATES.filter(isTerminal)) {
+      expect(EVENTS.filter((event) => next(state, event) !== undefined)).toEqual([]);
+    }
   });
 
-  it('sends nothing to a target without an approval before it', () => {
+  it('sends nothing to a target without exactly one approval before it, and never twice', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...EVENTS), { maxLength: 40 }), (events) => {
         let state: State = 'PROPOSED';
         const taken: LifecycleEvent[] = [];
         for (const event of events) {
           const to = next(state, event);
-          if (to === undefined) continue;
-          taken.push(event);
-          state = to;
+          if (to !== undefined) taken.push(event);
+          state = to ?? state;
         }
-        const sent = taken.indexOf('dispatch');
-        const before = taken.slice(0, Math.max(sent, 0));
-        if (sent !== -1) expect(before.includes('approve') || before.includes('auto_approve')).toBe(true);
-        expect(taken.filter((event) => event === 'dispatch').length).toBeLessThanOrEqual(1);
-        expect(before.includes('approve') && before.includes('auto_approve')).toBe(false);
+        const sent = taken.filter((event) => event === 'dispatch').length;
+        const approved = taken.filter((event) => event === 'approve' || event === 'auto_approve').length;
+        expect(sent).toBeLessThanOrEqual(approved);
+        expect(approved).toBeLessThanOrEqual(1);
+        expect(['DISPATCHING', 'RUNNING', 'UNKNOWN', 'SUCCEEDED'].includes(state) && sent === 0).toBe(false);
       }),
       { numRuns: 500 },
     );
-  });
-
-  it('does not take words for events that every object knows', () => {
-    for (const word of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
-      for (const state of STATES) expect(typeof next(state, word as LifecycleEvent), word).not.toBe('string');
-    }
   });
 });
 

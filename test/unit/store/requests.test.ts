@@ -1,5 +1,6 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PraError } from '../../../src/errors.ts';
 import { isTerminal, next, TRANSITIONS, type LifecycleEvent } from '../../../src/request/lifecycle.ts';
 import type { RequestPatch } from '../../../src/request/ports.ts';
 import type { State } from '../../../src/request/types.ts';
@@ -7,7 +8,9 @@ import { EXECUTE_MS } from '../../../src/store/deadlines.ts';
 import { newRequest, nthId, requestIn, row, START, TempStore } from '../../support/store-fixture.ts';
 
 const ID = nthId(0);
-const EVENTS = [...new Set(Object.values(TRANSITIONS).flatMap((events) => Object.keys(events)))] as LifecycleEvent[];
+const EVENTS = [
+  ...new Set(Object.values(TRANSITIONS).flatMap((events) => Object.keys(events))),
+] as LifecycleEvent[];
 const STATES = [
   ...new Set(Object.entries(TRANSITIONS).flatMap(([from, events]) => [from, ...Object.values(events)])),
 ] as State[];
@@ -17,6 +20,8 @@ beforeEach(async () => {
   temp = await TempStore.open();
 });
 afterEach(() => temp.dispose());
+
+const ids = (list: readonly { id: string }[]): string[] => list.map(({ id }) => id);
 
 describe('a request', () => {
   it('comes back as it was filed, in state PROPOSED', () => {
@@ -52,7 +57,13 @@ describe('a request', () => {
 
   it('ignores what a patch must not change', () => {
     temp.store.create(newRequest(ID), row(ID));
-    const greedy = { state: 'SUCCEEDED', host: 'db1', decideBy: 9e12, executeBy: 9e12, rule: 'r' } as RequestPatch;
+    const greedy = {
+      state: 'SUCCEEDED',
+      host: 'db1',
+      decideBy: 9e12,
+      executeBy: 9e12,
+      rule: 'r',
+    } as RequestPatch;
     expect(temp.store.transition(ID, 'ask', greedy, row(ID))).toMatchObject({
       state: 'PENDING',
       host: 'web1',
@@ -76,11 +87,13 @@ describe('a request', () => {
     temp.store.create(newRequest(ID), row(ID));
     expect(temp.store.find(ID.slice(0, 4)).id).toBe(ID);
     temp.store.create(newRequest(twin), row(twin));
-    expect(() => temp.store.find(ID.slice(0, 4))).toThrow(expect.objectContaining({ code: 'REQUEST_AMBIGUOUS' }));
+    expect(() => temp.store.find(ID.slice(0, 4))).toThrow(
+      expect.objectContaining({ code: 'REQUEST_AMBIGUOUS' }),
+    );
     expect(temp.store.find(ID.slice(0, 5)).id).toBe(ID);
     expect(temp.store.find(twin).id).toBe(twin);
     for (const wrong of ['aaa', '', 'zzzz', `${ID}a`, 'AAAA', 'aa%a', "a' OR 1"]) {
-      expect(() => temp.store.find(wrong), wrong).toThrow(expect.objectContaining({ code: 'REQUEST_UNKNOWN' }));
+      expect(() => temp.store.find(wrong)).toThrow(expect.objectContaining({ code: 'REQUEST_UNKNOWN' }));
     }
   });
 
@@ -88,13 +101,26 @@ describe('a request', () => {
     for (let n = 0; n < 6; n += 1) {
       requestIn(temp.store, nthId(n), n % 2 === 0 ? 'PENDING' : 'DENIED', { createdAt: START + n });
     }
-    const ids = (list: readonly { id: string }[]): string[] => list.map(({ id }) => id);
     expect(ids(temp.store.list())).toEqual([5, 4, 3, 2, 1, 0].map(nthId));
     expect(ids(temp.store.list({ states: ['PENDING'] }))).toEqual([4, 2, 0].map(nthId));
     expect(ids(temp.store.list({ states: ['PENDING', 'DENIED'], limit: 2 }))).toEqual([5, 4].map(nthId));
     expect(temp.store.list({ states: [] })).toEqual([]);
   });
 });
+
+/** What a transition comes to: the new state or the code of the refusal with its values. */
+const outcome = (id: string, event: LifecycleEvent): string => {
+  try {
+    return temp.store.transition(id, event, {}, row(id, event)).state;
+  } catch (error) {
+    if (!(error instanceof PraError)) throw error;
+    return [error.code, error.values['state'], error.values['event']].join(' ').trim();
+  }
+};
+const refusal = (state: State, event: LifecycleEvent): string =>
+  state === 'EXPIRED' && ['approve', 'deny', 'auto_approve', 'dispatch'].includes(event)
+    ? 'REQUEST_EXPIRED'
+    : `STATE_CONFLICT ${state} ${event}`;
 
 describe('transitions', () => {
   it('follow the table and nothing else, whatever comes', () => {
@@ -104,21 +130,12 @@ describe('transitions', () => {
         const id = nthId((n += 1));
         let state: State = temp.store.create(newRequest(id), row(id)).state;
         for (const event of events) {
-          const head = temp.store.ledgerHead();
+          const rows = temp.store.tail(1)[0]?.seq ?? 0;
           const to = next(state, event);
-          if (to === undefined) {
-            expect(() => temp.store.transition(id, event, {}, row(id, event))).toThrow(
-              state === 'EXPIRED' && ['approve', 'deny', 'auto_approve', 'dispatch'].includes(event)
-                ? expect.objectContaining({ code: 'REQUEST_EXPIRED' })
-                : expect.objectContaining({ code: 'STATE_CONFLICT', values: { id, state, event } }),
-            );
-            expect(temp.store.ledgerHead()).toBe(head);
-          } else {
-            state = temp.store.transition(id, event, {}, row(id, event)).state;
-            expect(state).toBe(to);
-            expect(temp.store.ledgerHead()).not.toBe(head);
-          }
+          expect(outcome(id, event)).toBe(to ?? refusal(state, event));
+          state = to ?? state;
           expect(temp.store.find(id).state).toBe(state);
+          expect(temp.store.tail(1)[0]?.seq).toBe(to === undefined ? rows : rows + 1);
         }
       }),
       { numRuns: 60 },
@@ -129,7 +146,9 @@ describe('transitions', () => {
   it('are refused by the database too, even to someone who writes SQL', () => {
     const raw = temp.raw();
     const change = raw.transaction((id: string, state: State) => {
-      const head = raw.prepare<[], { seq: number; hash: string }>('SELECT seq, hash FROM ledger ORDER BY seq DESC').get();
+      const head = raw
+        .prepare<[], { seq: number; hash: string }>('SELECT seq, hash FROM ledger ORDER BY seq DESC')
+        .get();
       raw
         .prepare(
           `INSERT INTO ledger (seq, at, kind, code, actor, request, previous, hash)
@@ -146,7 +165,7 @@ describe('transitions', () => {
       for (const to of STATES) {
         const edge = Object.values(Object(Reflect.get(TRANSITIONS, from))).includes(to);
         const said = edge ? 'allowed' : 'the lifecycle has no such transition';
-        expect(() => change.immediate(nthId(n), to), `${from} to ${to}`).toThrow(said);
+        expect(() => change.immediate(nthId(n), to)).toThrow(said);
       }
       expect(temp.store.find(nthId(n)).state).toBe(from);
     });
@@ -160,27 +179,33 @@ describe('transitions', () => {
   });
 });
 
-describe('what the schema guards', () => {
-  const update = (sql: string): void => {
-    const raw = temp.raw();
-    raw.pragma('foreign_keys = ON');
-    try {
-      raw.prepare(sql).run();
-    } finally {
-      raw.close();
-    }
-  };
+const update = (sql: string): void => {
+  const raw = temp.raw();
+  raw.pragma('foreign_keys = ON');
+  try {
+    raw.prepare(sql).run();
+  } finally {
+    raw.close();
+  }
+};
 
+describe('what the schema guards', () => {
   it('keeps identity, sent content and the row itself', () => {
     requestIn(temp.store, ID, 'DISPATCHING');
     const head = temp.store.append(row(ID)).seq;
     const to = `state = 'RUNNING', ledger_seq = ${String(head)}`;
     for (const column of ['host', 'action', 'requester', 'reason', 'created_at', 'decide_by']) {
-      expect(() => update(`UPDATE requests SET ${to}, ${column} = 1`), column).toThrow('identity');
+      expect(() => update(`UPDATE requests SET ${to}, ${column} = 1`)).toThrow('identity');
     }
-    for (const change of ["args = '[]'", "ticket = 'x'", "definition = 'x'", "signatures = '[]'", "impact = 'LOW'"]) {
+    for (const change of [
+      "args = '[]'",
+      "ticket = 'x'",
+      "definition = 'x'",
+      "signatures = '[]'",
+      "impact = 'LOW'",
+    ]) {
       const twice = change === "signatures = '[]'" ? `signatures = '["x"]'` : change;
-      expect(() => update(`UPDATE requests SET ${to}, ${twice}`), change).toThrow('what was sent');
+      expect(() => update(`UPDATE requests SET ${to}, ${twice}`)).toThrow('what was sent');
     }
     expect(() => update('DELETE FROM requests')).toThrow('requests are kept');
     expect(() => update(`UPDATE requests SET ${to}`)).not.toThrow();
@@ -189,7 +214,9 @@ describe('what the schema guards', () => {
   it('takes no change without a ledger row of its own', () => {
     requestIn(temp.store, ID, 'PENDING');
     expect(() => update("UPDATE requests SET state = 'APPROVED'")).toThrow('no ledger row');
-    expect(() => update("UPDATE requests SET state = 'APPROVED', ledger_seq = ledger_seq + 1")).toThrow('no ledger row');
+    expect(() => update("UPDATE requests SET state = 'APPROVED', ledger_seq = ledger_seq + 1")).toThrow(
+      'no ledger row',
+    );
     const other = temp.store.append(row(nthId(9))).seq;
     expect(() => update(`UPDATE requests SET state = 'APPROVED', ledger_seq = ${String(other)}`)).toThrow(
       'no ledger row',
@@ -208,8 +235,9 @@ describe('what the schema guards', () => {
   });
 });
 
+const approve = (): unknown => temp.store.transition(ID, 'approve', {}, row(ID, 'approve'));
+
 describe('expiry', () => {
-  const approve = (): unknown => temp.store.transition(ID, 'approve', {}, row(ID, 'approve'));
   const expired = expect.objectContaining({ code: 'REQUEST_EXPIRED' });
 
   it.each(['approve', 'deny'] as const)('%s is taken at the very deadline', (event) => {
@@ -218,20 +246,29 @@ describe('expiry', () => {
     expect(temp.store.transition(ID, event, {}, row(ID, event)).state).toBe(next('PENDING', event));
   });
 
-  it.each(['approve', 'deny'] as const)('%s one millisecond later closes the request, with its ledger row', (event) => {
-    requestIn(temp.store, ID, 'PENDING');
-    temp.clock.time = START + 300_001;
-    for (let tries = 0; tries < 2; tries += 1) {
-      expect(() => temp.store.transition(ID, event, { decidedBy: 'late' }, row(ID, event))).toThrow(expired);
-    }
-    expect(temp.store.find(ID)).toMatchObject({ state: 'EXPIRED', decidedBy: undefined, updatedAt: START + 300_001 });
-    expect(temp.store.tail(2).map(({ kind, code }) => [kind, code])).toEqual([
-      ['decision', 'ask'],
-      ['expiry', 'expire'],
-    ]);
-    expect(temp.store.tail(1)[0]).toMatchObject({ request: ID, detail: { from: 'PENDING' } });
-    expect(temp.store.verifyLedger().entries).toBe(3);
-  });
+  it.each(['approve', 'deny'] as const)(
+    '%s one millisecond later closes the request, with its ledger row',
+    (event) => {
+      requestIn(temp.store, ID, 'PENDING');
+      temp.clock.time = START + 300_001;
+      for (let tries = 0; tries < 2; tries += 1) {
+        expect(() => temp.store.transition(ID, event, { decidedBy: 'late' }, row(ID, event))).toThrow(
+          expired,
+        );
+      }
+      expect(temp.store.find(ID)).toMatchObject({
+        state: 'EXPIRED',
+        decidedBy: undefined,
+        updatedAt: START + 300_001,
+      });
+      expect(temp.store.tail(2).map(({ kind, code }) => [kind, code])).toEqual([
+        ['decision', 'ask'],
+        ['expiry', 'expire'],
+      ]);
+      expect(temp.store.tail(1)[0]).toMatchObject({ request: ID, detail: { from: 'PENDING' } });
+      expect(temp.store.verifyLedger().entries).toBe(3);
+    },
+  );
 
   it('an automatic approval is a decision too', () => {
     temp.store.create(newRequest(ID), row(ID));
@@ -240,17 +277,20 @@ describe('expiry', () => {
     expect(temp.store.find(ID).state).toBe('EXPIRED');
   });
 
-  it.each(['APPROVED', 'AUTO_APPROVED'] as const)('%s may be dispatched until 300 s after it, and no later', (state) => {
-    temp.clock.time = START + 1_000;
-    const at = requestIn(temp.store, ID, state);
-    const late = requestIn(temp.store, nthId(1), state);
-    expect(at.executeBy).toBe(START + 1_000 + EXECUTE_MS);
-    temp.clock.time = START + 1_000 + EXECUTE_MS;
-    expect(temp.store.transition(ID, 'dispatch', {}, row(ID)).executeBy).toBe(at.executeBy);
-    temp.clock.time += 1;
-    expect(() => temp.store.transition(late.id, 'dispatch', {}, row(late.id))).toThrow(expired);
-    expect(temp.store.find(late.id).state).toBe('EXPIRED');
-  });
+  it.each(['APPROVED', 'AUTO_APPROVED'] as const)(
+    '%s may be dispatched until 300 s after it, and no later',
+    (state) => {
+      temp.clock.time = START + 1_000;
+      const at = requestIn(temp.store, ID, state);
+      const late = requestIn(temp.store, nthId(1), state);
+      expect(at.executeBy).toBe(START + 1_000 + EXECUTE_MS);
+      temp.clock.time = START + 1_000 + EXECUTE_MS;
+      expect(temp.store.transition(ID, 'dispatch', {}, row(ID)).executeBy).toBe(at.executeBy);
+      temp.clock.time += 1;
+      expect(() => temp.store.transition(late.id, 'dispatch', {}, row(late.id))).toThrow(expired);
+      expect(temp.store.find(late.id).state).toBe('EXPIRED');
+    },
+  );
 
   it('a withdrawal needs no time', () => {
     requestIn(temp.store, ID, 'PENDING');
@@ -284,7 +324,10 @@ describe('a damaged row', () => {
     requestIn(temp.store, ID, 'PENDING');
     temp.tamper(`UPDATE requests SET ${column} = ${JSON.stringify(value).replaceAll('"', "'")}`);
     expect(() => temp.store.find(ID)).toThrow(
-      expect.objectContaining({ code: 'STORE_BROKEN', message: expect.stringContaining('a request row is malformed') }),
+      expect.objectContaining({
+        code: 'STORE_BROKEN',
+        message: expect.stringContaining('a request row is malformed'),
+      }),
     );
   });
 });

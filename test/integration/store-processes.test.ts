@@ -1,0 +1,162 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { LedgerRow } from '../../src/request/ledger-entry.ts';
+import { nthId, requestIn, row, TempStore } from '../support/store-fixture.ts';
+
+const SCRIPT = fileURLToPath(new URL('../support/store-process.ts', import.meta.url));
+
+/** A process of its own on the store. */
+class Other {
+  readonly child: ChildProcess;
+  readonly exit: Promise<unknown[]>;
+  readonly #lines: Interface;
+  readonly #iterator: AsyncIterator<string>;
+
+  constructor(dir: string, task: string, ...rest: readonly string[]) {
+    this.child = spawn(process.execPath, [SCRIPT, dir, task, ...rest], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.exit = once(this.child, 'exit');
+    if (this.child.stdout === null) throw new Error('no standard output');
+    this.#lines = createInterface({ input: this.child.stdout });
+    this.#iterator = this.#lines[Symbol.asyncIterator]();
+    others.push(this);
+  }
+
+  async line(): Promise<unknown> {
+    const { value, done } = await this.#iterator.next();
+    return done === true ? undefined : (JSON.parse(value) as unknown);
+  }
+
+  go(): void {
+    this.child.stdin?.write('.');
+  }
+}
+
+let temp: TempStore;
+let others: Other[];
+beforeEach(async () => {
+  temp = await TempStore.open();
+  others = [];
+});
+afterEach(async () => {
+  for (const { child, exit } of others) {
+    child.kill('SIGKILL');
+    await exit;
+  }
+  temp.dispose();
+});
+
+const mirrored = (): LedgerRow[] =>
+  readdirSync(temp.auditDir).flatMap((name) =>
+    readFileSync(join(temp.auditDir, name), 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as LedgerRow),
+  );
+
+interface Raced {
+  readonly pid: number;
+  readonly won: readonly { readonly approve: string; readonly dispatch: string }[];
+  readonly warnings: readonly string[];
+}
+
+describe('processes on one store', () => {
+  it('race for every approval and every dispatch, and exactly one wins each', async () => {
+    const ids = Array.from({ length: 120 }, (_, n) => nthId(n));
+    for (const id of ids) requestIn(temp.store, id, 'PENDING');
+    const racers = [0, 1, 2].map(() => new Other(temp.dir, 'race', ...ids));
+    await Promise.all(racers.map((racer) => racer.line()));
+    for (const racer of racers) racer.go();
+    const results = (await Promise.all(racers.map((racer) => racer.line()))) as Raced[];
+
+    ids.forEach((id, n) => {
+      for (const step of ['approve', 'dispatch'] as const) {
+        const outcomes = results.map(({ won }) => won[n]?.[step]).sort();
+        expect(outcomes, `${id} ${step}`).toEqual(['STATE_CONFLICT', 'STATE_CONFLICT', 'won']);
+      }
+      const winner = results.find(({ won }) => won[n]?.approve === 'won');
+      expect(temp.store.find(id)).toMatchObject({ state: 'DISPATCHING', decidedBy: String(winner?.pid) });
+    });
+    expect(new Set(results.map(({ pid }) => pid)).size).toBe(3);
+    expect(results.flatMap(({ warnings }) => warnings)).toEqual([]);
+    // Two rows to file each request and two to run it: the losers wrote nothing.
+    expect(temp.store.verifyLedger().entries).toBe(4 * ids.length);
+    expect(mirrored().map(({ seq }) => seq)).toEqual(Array.from({ length: 4 * ids.length }, (_, n) => n + 1));
+  });
+
+  it('open a new store at the same moment', async () => {
+    const dir = join(temp.dir, 'fresh');
+    const racers = Array.from({ length: 6 }, () => new Other(dir, 'open'));
+    await Promise.all(racers.map((racer) => racer.line()));
+    for (const racer of racers) racer.go();
+    expect(await Promise.all(racers.map((racer) => racer.line()))).toEqual(racers.map(() => 'won'));
+  });
+
+  it('may be killed at any moment: chain, mirror and requests are whole afterwards', async () => {
+    let first = 0;
+    for (const after of [1, 7, 30]) {
+      const ids = Array.from({ length: 2_000 }, (_, n) => nthId(first + n));
+      first += ids.length;
+      const writer = new Other(temp.dir, 'write', ...ids);
+      await writer.line();
+      writer.go();
+      let last: unknown;
+      for (let n = 0; n < after; n += 1) last = await writer.line();
+      writer.child.kill('SIGKILL');
+      await writer.exit;
+
+      await temp.reopen();
+      const { entries } = temp.store.verifyLedger();
+      const rows = mirrored();
+      expect(rows).toEqual(temp.store.tail(entries));
+      expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: entries }, (_, n) => n + 1));
+      expect(temp.store.find(String(last)).state).toBe('PENDING');
+      // What is in the table is what the ledger tells.
+      for (const { id, state } of temp.store.list({ limit: 10_000 })) {
+        const told = rows.filter(({ request }) => request === id).map(({ code }) => code);
+        expect(told).toEqual(state === 'PROPOSED' ? ['PROPOSED'] : ['PROPOSED', 'ask']);
+      }
+    }
+    expect(temp.warnings).toEqual([]);
+  });
+
+  it('verify while another one writes', async () => {
+    const ids = Array.from({ length: 150 }, (_, n) => nthId(n));
+    const writer = new Other(temp.dir, 'write', ...ids);
+    await writer.line();
+    writer.go();
+    const heads = new Set<string>();
+    for (const id of ids) {
+      expect(await writer.line()).toBe(id);
+      heads.add(temp.store.verifyLedger().head);
+    }
+    expect(heads.size).toBeGreaterThan(1);
+    await writer.exit;
+    expect(temp.store.verifyLedger().entries).toBe(3 * ids.length);
+  });
+
+  it('hear of each other’s changes', async () => {
+    requestIn(temp.store, nthId(0), 'PENDING');
+    const waiter = new Other(temp.dir, 'wait');
+    await waiter.line();
+    waiter.go();
+    expect(await waiter.line()).toBe('waiting');
+    temp.store.transition(nthId(0), 'deny', {}, row(nthId(0), 'deny'));
+    expect(await waiter.line()).toEqual(['DENIED']);
+    expect(await waiter.exit).toEqual([0, null]);
+  });
+
+  it('end by themselves after a wait that was aborted', async () => {
+    const waiter = new Other(temp.dir, 'stop-waiting');
+    await waiter.line();
+    waiter.go();
+    expect(await waiter.line()).toBe('aborted');
+    expect(await waiter.exit).toEqual([0, null]);
+  });
+});
