@@ -1,14 +1,11 @@
-import type { Impact } from '../catalog/types.ts';
 import { readArgs, writeArgs } from './arg-lines.ts';
-import { field, word } from './strict-lines.ts';
+import { field, IMPACT, MODE, word } from './strict-lines.ts';
 import { textForm } from './text-form.ts';
 import type { Draft } from './types.ts';
 
 const ID = field('id', word.id);
 const HOST = field('host', word.host);
 const ACTION = field('action', word.name);
-const IMPACT = field('impact', word.impact);
-const MODE = field('mode', word.mode);
 const REQUESTER = field('requester', word.actor);
 
 const form = textForm<Draft>({
@@ -21,8 +18,8 @@ const form = textForm<Draft>({
     host: lines.one(HOST),
     action: lines.one(ACTION),
     args: readArgs(lines),
-    impact: lines.one(IMPACT) as Impact,
-    mode: lines.one(MODE) as Draft['mode'],
+    impact: lines.choice(IMPACT),
+    mode: lines.choice(MODE),
     requester: lines.one(REQUESTER),
   }),
   write: (draft) => [

@@ -32,7 +32,7 @@ export const neutralise = (input: Buffer | string): { readonly text: string; rea
   const text = raw
     .replaceAll('\r\n', '\n')
     .replace(CONTROL_SEQUENCE, '')
-    .replace(HIDDEN_RUN, (run) => `\\u{hidden ${String([...run].length)}}`)
+    .replace(HIDDEN_RUN, (run) => `\\u{hidden ${String(Array.from(run).length)}}`)
     .replace(EMOJI_SELECTOR, '')
     .replace(UNSEEN, escape);
   const same = typeof input === 'string' ? text === input : Buffer.from(text).equals(input);

@@ -1,7 +1,6 @@
-import type { Impact } from '../catalog/types.ts';
 import { readArgs, writeArgs } from './arg-lines.ts';
 import { decodePercent, encodePercent, PERCENT } from './percent.ts';
-import { field, hexOf, word, type StrictLines } from './strict-lines.ts';
+import { choice, field, hexOf, IMPACT, MODE, word, type StrictLines } from './strict-lines.ts';
 import { textForm } from './text-form.ts';
 import type { Offer } from './types.ts';
 import { TIME } from './wire-time.ts';
@@ -11,11 +10,10 @@ const HOST = field('host', word.host);
 const HOST_KEY = field('host-key', word.fingerprint);
 const ACTION = field('action', word.name);
 const DEFINITION = field('definition', word.digest);
-const IMPACT = field('impact', word.impact);
-const MODE = field('mode', word.mode);
-const REQUIRES = field('requires', '[1-5]', 'mcp-pra-(?:auto|low|medium|high)', '(?:software-key|sk|sk-uv)');
+const SIGNERS = ['software-key', 'sk', 'sk-uv'] as const;
+const REQUIRES = field('requires', '[1-5]', 'mcp-pra-(?:auto|low|medium|high)', '[a-z-]+');
 const RULE = field('rule', PERCENT);
-const AUTO = field('auto', '(?:yes|no)');
+const AUTO = choice('auto', 'yes', 'no');
 const ARGV = field('argv', word.digest);
 const TOKEN = field('token', PERCENT);
 const FILE = field('file', word.digest, `/(?:${PERCENT})?`);
@@ -36,11 +34,11 @@ const form = textForm<Offer>({
     action: lines.one(ACTION),
     args: readArgs(lines),
     definition: lines.digest(DEFINITION),
-    impact: lines.one(IMPACT) as Impact,
-    mode: lines.one(MODE) as Offer['mode'],
+    impact: lines.choice(IMPACT),
+    mode: lines.choice(MODE),
     requires: readRequires(lines),
     rule: decodePercent(lines.one(RULE)),
-    auto: lines.one(AUTO) === 'yes',
+    auto: lines.choice(AUTO) === 'yes',
     argvDigest: lines.digest(ARGV),
     argv: oneOrMore(lines, TOKEN.key, lines.takeAll(TOKEN)).map(([token]) => decodePercent(token)),
     files: oneOrMore(lines, FILE.key, lines.takeAll(FILE)).map(([sha256, path]) => ({
@@ -78,8 +76,10 @@ const form = textForm<Offer>({
 });
 
 const readRequires = (lines: StrictLines): Offer['requires'] => {
-  const [count, namespace, signer] = lines.take(REQUIRES);
-  return { count: Number(count), namespace, signer: signer as Offer['requires']['signer'] };
+  const [count, namespace, named] = lines.take(REQUIRES);
+  const signer = SIGNERS.find((known) => known === named);
+  if (signer === undefined) throw lines.error('requires');
+  return { count: Number(count), namespace, signer };
 };
 
 const oneOrMore = <T>(lines: StrictLines, key: string, found: T[]): T[] => {

@@ -1,6 +1,6 @@
-import { field, hexOf, word, type StrictLines } from './strict-lines.ts';
+import { choice, field, hexOf, word, type StrictLines } from './strict-lines.ts';
 import { textForm } from './text-form.ts';
-import type { Receipt, ReceiptState } from './types.ts';
+import type { Receipt } from './types.ts';
 import { TIME } from './wire-time.ts';
 
 const orNone = (source: string): string => `(?:-|${source})`;
@@ -10,14 +10,14 @@ const HOST = field('host', word.host);
 const HOST_KEY = field('host-key', word.fingerprint);
 const ACTION = field('action', word.name);
 const TICKET = field('ticket', word.digest);
-const STATE = field('state', '(?:RUNNING|SUCCEEDED|FAILED|INTERRUPTED|NEVER_STARTED)');
+const STATE = choice('state', 'RUNNING', 'SUCCEEDED', 'FAILED', 'INTERRUPTED', 'NEVER_STARTED');
 const RC = field('rc', orNone('(?:0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])'));
 const CLAIMED = field('claimed', TIME);
 const STARTED = field('started', orNone(TIME));
 const FINISHED = field('finished', orNone(TIME));
 const DURATION = field('duration-ms', orNone(word.count));
 const OUTPUT = field('output', `(?:- 0|${word.digest} ${word.count})`);
-const DURABLE = field('durable', '(?:yes|no)');
+const DURABLE = choice('durable', 'yes', 'no');
 const BOOT_ID = field('boot-id', word.uuid);
 const PREVIOUS = field('previous', orNone(word.digest));
 
@@ -35,14 +35,14 @@ const form = textForm<Receipt>({
     hostKey: lines.one(HOST_KEY),
     action: lines.one(ACTION),
     ticket: lines.digest(TICKET),
-    state: lines.one(STATE) as ReceiptState,
+    state: lines.choice(STATE),
     rc: number(lines.one(RC)),
     claimed: lines.time(CLAIMED),
     started: unlessNone(lines.time(STARTED)),
     finished: unlessNone(lines.time(FINISHED)),
     durationMs: number(lines.one(DURATION)),
     output: readOutput(lines),
-    durable: lines.one(DURABLE) === 'yes',
+    durable: lines.choice(DURABLE) === 'yes',
     bootId: lines.one(BOOT_ID),
     previous: readPrevious(lines),
   }),

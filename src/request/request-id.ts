@@ -8,7 +8,7 @@ export const newRequestId = (): RequestId => {
   let bits = BigInt(`0x${randomBytes(10).toString('hex')}`);
   let id = '';
   for (let at = 0; at < 16; at += 1) {
-    id = (ALPHABET[Number(bits & 31n)] as string) + id;
+    id = ALPHABET.charAt(Number(bits & 31n)) + id;
     bits >>= 5n;
   }
   return id;

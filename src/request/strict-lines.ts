@@ -12,8 +12,6 @@ export const word = {
   actor: '[A-Za-z0-9@._-]{1,64}/[A-Za-z0-9@._-]{1,64}',
   uuid: '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
   count: '(?:0|[1-9][0-9]{0,8})',
-  impact: '(?:LOW|MEDIUM|HIGH)',
-  mode: '(?:run|drill)',
 } as const;
 
 /** A kind of line: a key and one or more words, single spaces between them. */
@@ -29,6 +27,22 @@ export const field = <const P extends readonly string[]>(key: string, ...parts: 
   pattern: new RegExp(`^${key}${parts.map((part) => ` (${part})`).join('')}$`, 'u'),
   parts,
 });
+
+/** A kind of line with a key and one of some words. */
+export interface Choice<W extends string> {
+  readonly key: string;
+  readonly words: readonly W[];
+}
+
+/** Defines a kind of line that holds one of `words`. */
+export const choice = <const W extends string>(key: string, ...words: readonly W[]): Choice<W> => ({
+  key,
+  words,
+});
+
+/** Lines that several texts have. */
+export const IMPACT = choice('impact', 'LOW', 'MEDIUM', 'HIGH');
+export const MODE = choice('mode', 'run', 'drill');
 
 /** The hex digits of `sha256:<hex>`. */
 export const hexOf = (digest: string): string => digest.slice('sha256:'.length);
@@ -74,6 +88,15 @@ export class StrictLines {
     return this.take(kind)[0];
   }
 
+  /** Which of its words the next line has. */
+  choice<W extends string>(kind: Choice<W>): W {
+    const line = this.#lines[this.#at];
+    const found = kind.words.find((known) => line === `${kind.key} ${known}`);
+    if (found === undefined) throw this.error(kind.key);
+    this.#at += 1;
+    return found;
+  }
+
   /** The hex digits of the only word of the next line, `sha256:…`. */
   digest(kind: Field<readonly [string]>): string {
     return hexOf(this.one(kind));
@@ -106,6 +129,7 @@ export class StrictLines {
     const found = kind.pattern.exec(this.#lines[this.#at] ?? '');
     if (found === null) return undefined;
     this.#at += 1;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `field` made one group for each part
     return found.slice(1) as unknown as Words<P>;
   }
 }

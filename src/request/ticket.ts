@@ -1,20 +1,17 @@
-import type { Impact } from '../catalog/types.ts';
 import { readArgs, writeArgs } from './arg-lines.ts';
 import { decodePercent, encodePercent, PERCENT } from './percent.ts';
-import { field, word, type StrictLines } from './strict-lines.ts';
+import { choice, field, IMPACT, MODE, word, type StrictLines } from './strict-lines.ts';
 import { textForm } from './text-form.ts';
 import type { Ticket } from './types.ts';
 import { TIME, wireSeconds } from './wire-time.ts';
 
-const KIND = field('kind', '(?:action|cancel|freeze|unfreeze|review)');
+const KIND = choice('kind', 'action', 'cancel', 'freeze', 'unfreeze', 'review');
 const ID = field('id', word.id);
 const HOST = field('host', word.host);
 const HOST_KEY = field('host-key', word.fingerprint);
 const ACTION = field('action', word.name);
 const DEFINITION = field('definition', word.digest);
-const IMPACT = field('impact', word.impact);
-const MODE = field('mode', word.mode);
-const APPROVAL = field('approval', '(?:normal|break-glass)');
+const APPROVAL = choice('approval', 'normal', 'break-glass');
 const OFFER = field('offer', word.digest);
 const PLAN = field('plan', `(?:-|${word.digest} [1-9][0-9]?/[1-9][0-9]?)`);
 const ISSUED = field('issued', TIME);
@@ -36,16 +33,16 @@ const form = textForm<Ticket>({
   maxBytes: TICKET_BYTES,
   read: (lines) => {
     const ticket: Ticket = {
-      kind: lines.one(KIND) as Ticket['kind'],
+      kind: lines.choice(KIND),
       id: lines.one(ID),
       host: lines.one(HOST),
       hostKey: lines.one(HOST_KEY),
       action: lines.one(ACTION),
       args: readArgs(lines),
       definition: lines.digest(DEFINITION),
-      impact: lines.one(IMPACT) as Impact,
-      mode: lines.one(MODE) as Ticket['mode'],
-      approval: lines.one(APPROVAL) as Ticket['approval'],
+      impact: lines.choice(IMPACT),
+      mode: lines.choice(MODE),
+      approval: lines.choice(APPROVAL),
       offer: lines.digest(OFFER),
       plan: readPlan(lines),
       issued: lines.time(ISSUED),
