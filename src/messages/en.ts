@@ -24,6 +24,12 @@ export const en = {
     'The {account} key is encrypted and no passphrase opened it.',
     'Set the passphrase source in the configuration (keys.{account}.passphrase).',
   ],
+  KEY_UNENCRYPTED: [
+    'approval',
+    3,
+    'The approver key {path} has no passphrase: whoever has the file could approve.',
+    'Give it one: ssh-keygen -p -a 100 -f {path}',
+  ],
   KEY_INVALID: [
     'config',
     2,

@@ -1,0 +1,33 @@
+import { PraError } from '../errors.ts';
+import { buildSshsig, verifySshsig } from '../request/sshsig.ts';
+import { parseTicket } from '../request/ticket.ts';
+import type { OpenedKey } from './approver-keys.ts';
+
+/**
+ * Signs a ticket's bytes with an ed25519 key; the base64 SSHSIG blob on one line. What is signed must be a ticket of the
+ * form, and `namespace` the one of its impact, or `mcp-pra-auto` for LOW: this key signs nothing else here (INTERNAL).
+ * A signature that does not verify again is not given out (SIGNATURE_INVALID).
+ */
+export const signTicket = (given: {
+  readonly ticketText: string;
+  readonly namespace: string;
+  readonly key: OpenedKey;
+}): string => {
+  const { ticketText, namespace, key } = given;
+  const { impact } = parseTicket(ticketText);
+  const allowed = [`mcp-pra-${impact.toLowerCase()}`, ...(impact === 'LOW' ? ['mcp-pra-auto'] : [])];
+  if (!allowed.includes(namespace)) throw new PraError('INTERNAL');
+  try {
+    const blob = buildSshsig({
+      namespace,
+      message: ticketText,
+      publicKey: key.publicKey,
+      sign: (data) => key.sign(data),
+    });
+    const signature = blob.toString('base64');
+    verifySshsig({ message: ticketText, signatureBase64: signature, namespace });
+    return signature;
+  } catch (error) {
+    throw new PraError('SIGNATURE_INVALID', {}, error);
+  }
+};
