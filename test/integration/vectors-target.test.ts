@@ -2,29 +2,42 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { RenderedTarget, sectionsOf, verbText, type VerbParam } from '../support/rendered-target.ts';
 
-interface LineVector {
-  name: string;
-  verbs: Record<string, { params: VerbParam[] }>;
-  names: Record<string, Record<string, string>>;
-  line?: string;
-  line_b64?: string;
-  verdict: string;
-  values?: string[];
-  carrier?: false;
-}
-interface ValueVector extends VerbParam {
-  value: string;
-  verdict: string;
-  line_verdict?: string;
-}
+const PARAM = { type: z.string(), bounds: z.string() };
+const VERDICT = z.string().regex(/^(?:ok|[A-Z]+_[A-Z]+)$/u);
+const LINE_VECTORS = z.array(
+  z.strictObject({
+    name: z.string(),
+    verbs: z.record(
+      z.string(),
+      z.strictObject({ params: z.array(z.strictObject({ name: z.string(), ...PARAM })) }),
+    ),
+    names: z.record(z.string(), z.record(z.string(), z.string())),
+    line: z.string().optional(),
+    line_b64: z.base64().optional(),
+    verdict: VERDICT,
+    values: z.array(z.string()).optional(),
+    carrier: z.literal(false).optional(),
+  }),
+);
+const VALUE_VECTORS = z.array(
+  z.strictObject({
+    name: z.string(),
+    ...PARAM,
+    value: z.string(),
+    verdict: VERDICT,
+    line_verdict: VERDICT.optional(),
+  }),
+);
+const ANSWERS = z.array(z.strictObject({ exit: z.int(), stdout: z.base64(), stderr: z.string() }));
 
 const VECTORS = resolve(import.meta.dirname, '../vectors');
 const DRIVER = resolve(import.meta.dirname, '../support/forced-command.py');
 const NAME_TYPES = new Set(['log', 'mount', 'tree', 'endpoint', 'certificate']);
 
-const read = <T>(path: string): T => JSON.parse(readFileSync(join(VECTORS, path), 'utf8')) as T;
+const read = (path: string): unknown => JSON.parse(readFileSync(join(VECTORS, path), 'utf8'));
 
 /** A verb whose answer is its values, one a line, after placeholders and names were put in. */
 const echoVerb = (params: VerbParam[]) =>
@@ -48,13 +61,9 @@ interface Judged {
 const judge = (requests: Request[]): Judged[] => {
   const work = requests.map((request) => ({ ...request, line: request.line.toString('base64') }));
   const input = JSON.stringify({ prefix: target.prefix, requests: work });
-  const answers = JSON.parse(
-    execFileSync('python3', [DRIVER], { input, encoding: 'utf8', maxBuffer: 1 << 26 }),
-  ) as {
-    exit: number;
-    stdout: string;
-    stderr: string;
-  }[];
+  const answers = ANSWERS.parse(
+    JSON.parse(execFileSync('python3', [DRIVER], { input, encoding: 'utf8', maxBuffer: 1 << 26 })),
+  );
   return answers.map(({ exit, stdout, stderr }) => {
     const out = Buffer.from(stdout, 'base64').toString('latin1');
     if (exit !== 0) {
@@ -77,7 +86,9 @@ const EXITS: Record<string, number> = {
 };
 
 describe('mcp-wrapper judges test/vectors/wire', () => {
-  const vectors = read<LineVector[]>('wire/request-lines.json').filter(({ carrier }) => carrier !== false);
+  const vectors = LINE_VECTORS.parse(read('wire/request-lines.json')).filter(
+    ({ carrier }) => carrier !== false,
+  );
   const judged = judge(
     vectors.map(({ line, line_b64, verbs, names }) => ({
       line: line_b64 === undefined ? Buffer.from(line ?? '', 'utf8') : Buffer.from(line_b64, 'base64'),
@@ -106,7 +117,7 @@ describe('mcp-wrapper judges test/vectors/wire', () => {
 });
 
 describe('mcp-wrapper judges test/vectors/params', () => {
-  const vectors = read<ValueVector[]>('params/values.json');
+  const vectors = VALUE_VECTORS.parse(read('params/values.json'));
   const judged = judge(
     vectors.map(({ type, bounds, value, verdict }) => ({
       line: Buffer.from(`v ${value}`, 'utf8'),

@@ -127,7 +127,7 @@ describe('verb files', () => {
     params: [{ name: 'a', type: 'port', bounds: '-' }],
     run: [['out', '/usr/bin/printf', '{a}']],
   });
-  const [head, param, limit, run] = good.split(/(?<=\n)/u) as [string, string, string, string];
+  const [head = '', param = '', limit = '', run = ''] = good.split(/(?<=\n)/u);
 
   test('the good one, of which the others are spoilt', async () => {
     target.verb('v', good);

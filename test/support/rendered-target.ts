@@ -39,8 +39,8 @@ export interface Ended {
 }
 
 export interface Calling {
-  /** What sshd leaves on standard input; `open` keeps it open until the call is over. Nothing by default. */
-  readonly input?: string | 'open';
+  /** What comes on standard input, and its end. Nothing by default. */
+  readonly input?: string;
   /** SSH_ORIGINAL_COMMAND; undefined when there is none. */
   readonly line?: string | undefined;
   /** Arguments instead of sshd's `-c SELF`. */
@@ -117,7 +117,7 @@ export class RenderedTarget {
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
     child.stdin.on('error', () => undefined); // the program may end without reading
-    if (calling.input !== 'open') child.stdin.end(calling.input ?? '');
+    child.stdin.end(calling.input ?? '');
     const exit = await new Promise<number | null>((done, failed) => {
       child.on('error', failed);
       child.on('close', done);
