@@ -63,7 +63,8 @@ export interface Config {
     readonly raise: Readonly<Record<string, 'LOW' | 'MEDIUM' | 'HIGH'>>;
   };
   readonly promote: readonly string[];
-  readonly catalogDirs: readonly string[];
+  /** The shipped catalog, and folders of the site. */
+  readonly catalog: { readonly builtin: boolean; readonly dirs: readonly string[] };
   /** For later checks that want to point into the file. */
   readonly source: ConfigSource;
 }
@@ -239,7 +240,7 @@ const settle = (raw: RawConfig, path: string, source: ConfigSource, context: Pat
       raise: raw.policy.raise,
     },
     promote: raw.promote,
-    catalogDirs: raw.catalog.dirs.map(absolute),
+    catalog: { builtin: raw.catalog.builtin, dirs: raw.catalog.dirs.map(absolute) },
     source,
   };
 };

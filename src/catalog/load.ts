@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { PraError } from '../errors.ts';
 import { checkAction } from './check-action.ts';
@@ -13,7 +13,7 @@ import type { Action, Catalog, Diagnostic, Run } from './types.ts';
 import { readYaml } from './yaml-file.ts';
 
 export interface LoadOptions {
-  /** Where the files of `script:<file>` are. */
+  /** Where the files of `script:<file>` are, unless the folder of the definition has them in `scripts/` beside `actions/`. */
   readonly scriptsDir?: string;
 }
 
@@ -33,7 +33,8 @@ export const checkCatalogFiles = (
   dirs: readonly string[],
   options: LoadOptions = {},
 ): { readonly catalog: Catalog; readonly problems: readonly Problem[] } => {
-  const problems: Problem[] = [];
+  const missing = dirs.filter((dir) => !isFolder(dir));
+  const problems = missing.map((dir) => wholeFile(dir, 'there is no such folder'));
   const diagnostics = new Map<string, Diagnostic>();
   for (const file of yamlFiles(dirs, 'diagnostics', problems)) {
     const definition = readDefinition(file, diagnosticFile, problems, checkDiagnostic);
@@ -44,9 +45,10 @@ export const checkCatalogFiles = (
     const definition = readDefinition(file, actionFile, problems, (action, name) => [
       ...checkAction(action, name, diagnostics),
       ...(diagnostics.has(name) ? [{ path: ['name'], message: 'is the name of a diagnostic' }] : []),
-      ...scriptFaults(action, options),
+      ...scriptFaults(action, scriptFolders(file, options)),
     ]);
-    if (definition !== undefined) addOnce(actions, asAction(definition, options), file, problems);
+    if (definition !== undefined)
+      addOnce(actions, asAction(definition, scriptFolders(file, options)), file, problems);
   }
   for (const file of yamlFiles(dirs, 'plans', problems)) readDefinition(file, planFile, problems, () => []);
   const all = [...diagnostics.values(), ...actions.values()];
@@ -57,7 +59,6 @@ export const checkCatalogFiles = (
 const yamlFiles = (dirs: readonly string[], kind: string, problems: Problem[]): readonly string[] =>
   dirs.flatMap((dir) => {
     const folder = join(dir, kind);
-    if (!isFolder(dir)) problems.push(wholeFile(dir, 'there is no such folder'));
     if (!isFolder(folder)) return [];
     const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
     const files = names.sort().map((name) => join(folder, name));
@@ -108,9 +109,9 @@ const collectorRuns = (collector: string): readonly Run[] => [
   { section: CLOCK_SECTION, argv: ['/usr/bin/date', '-u', '+%s'] },
 ];
 
-const asAction = (file: ActionFile, options: LoadOptions): Action => {
+const asAction = (file: ActionFile, folders: readonly string[]): Action => {
   const script = scriptOf(file);
-  const bytes = script === undefined ? undefined : readScript(script, options);
+  const bytes = script === undefined ? undefined : readScript(script, folders);
   const definition: Omit<Action, 'digest'> = {
     ...file,
     kind: 'action',
@@ -130,18 +131,26 @@ const scriptOf = ({ argv }: ActionFile): string | undefined => {
   return program.startsWith('script:') ? program.slice('script:'.length) : undefined;
 };
 
-const scriptFaults = (action: ActionFile, options: LoadOptions): readonly Fault[] => {
+const scriptFaults = (action: ActionFile, folders: readonly string[]): readonly Fault[] => {
   const script = scriptOf(action);
-  if (script === undefined || readScript(script, options) !== undefined) return [];
+  if (script === undefined || readScript(script, folders) !== undefined) return [];
   return [{ path: ['argv', 0], message: 'there is no such script' }];
 };
 
-const readScript = (script: string, { scriptsDir }: LoadOptions): Buffer | undefined => {
+/** Where an action's script may be: in its own catalog first. */
+const scriptFolders = (file: string, { scriptsDir }: LoadOptions): readonly string[] => [
+  join(dirname(dirname(file)), 'scripts'),
+  ...(scriptsDir === undefined ? [] : [scriptsDir]),
+];
+
+const readScript = (script: string, folders: readonly string[]): Buffer | undefined => {
   // The name is checked before it is a path: an invalid one has a fault of its own.
-  if (scriptsDir === undefined || !/^[a-z][a-z0-9-]{0,39}$/u.test(script)) return undefined;
-  const path = join(scriptsDir, script);
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? readFileSync(path) : undefined;
+  if (!/^[a-z][a-z0-9-]{0,39}$/u.test(script)) return undefined;
+  const path = folders.map((folder) => join(folder, script)).find(isFile);
+  return path === undefined ? undefined : readFileSync(path);
 };
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 

@@ -130,6 +130,10 @@ export const configSchema = z
     promote: z.array(definitionName).default([]).describe('Diagnostics that get an MCP tool of their own.'),
     catalog: z
       .strictObject({
+        builtin: z
+          .boolean()
+          .default(true)
+          .describe('false: only the definitions of dirs, none of those that are shipped.'),
         dirs: z.array(path).default([]).describe('Folders with diagnostics/ and actions/ of this site.'),
       })
       .prefault({}),

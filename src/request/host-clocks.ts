@@ -1,5 +1,6 @@
 import type { Policy } from './policy.ts';
 import type { Channel, Clock } from './ports.ts';
+import { readVersion } from './reader-version.ts';
 
 /** Asked again after this long; a reboot or a stepped clock is noticed then. */
 const FRESH_MS = 600_000;
@@ -39,14 +40,7 @@ export class HostClocks {
   }
 
   async #ask(host: string): Promise<void> {
-    const sent = this.#clock.now();
-    const said = await this.#channel.run(this.#policy.readVersion(host));
-    const received = this.#clock.now();
-    const clock = /\n?(\d{9,12})\.(\d{3})\d*\n\n?--[0-9a-f]{32} clock rc=0 /u.exec(
-      said.stdout.toString('latin1'),
-    );
-    if (clock === null) return;
-    const remote = Number(clock[1]) * 1_000 + Number(clock[2]);
-    this.#seen.set(host, { at: received, offsetMs: remote - Math.round((sent + received) / 2) });
+    const { clockOffsetMs } = await readVersion(this.#channel, this.#policy, this.#clock, host);
+    this.#seen.set(host, { at: this.#clock.now(), offsetMs: clockOffsetMs });
   }
 }

@@ -1,5 +1,5 @@
 // Bundles src/main.ts into dist/main.js. ssh2 and the MCP SDK stay lazy chunks: that halves the start (docs/decisions).
-import { chmodSync, cpSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { install, root } from './install.mjs';
 
@@ -23,4 +23,3 @@ await build({
   logLevel: 'warning',
 });
 chmodSync(join(outdir, 'main.js'), 0o755);
-for (const dir of ['catalog', 'target-scripts']) cpSync(join(root, dir), join(outdir, dir), { recursive: true });

@@ -1,0 +1,136 @@
+import { fileURLToPath } from 'node:url';
+import { catalogOf } from './app/catalogs.ts';
+import { channelOptions, openSigner } from './app/keys.ts';
+import { openDoctor } from './app/doctor.ts';
+import type { CliApp, CliParts, ServeFrom } from './cli/cli-parts.ts';
+import { requireKnownNames, type Config } from './config.ts';
+import { asPraError, PraError } from './errors.ts';
+import type { Log } from './log.ts';
+import { openDesk, type OpenDesk } from './request/open-desk.ts';
+import type { Channel, Store } from './request/ports.ts';
+import { openChannel } from './ssh/open-channel.ts';
+import { signTicket } from './approver/sign.ts';
+
+/** Everything that is open while the program works on a configuration. */
+interface Opened {
+  readonly desk: OpenDesk;
+  readonly store: Store;
+  readonly channel: Channel;
+  close(): Promise<void>;
+}
+
+/** The folder with package.json, catalog/, ansible/: one above both src/ and dist/. */
+const packageRoot = fileURLToPath(new URL('..', import.meta.url));
+
+/** Unsettled requests are asked for at the start of `serve` and then this often. */
+const RECONCILE_MS = 30_000;
+
+/** The composition root: what the commands get. Nothing is opened before a command asks for it. */
+export const compose = (version: string, log: Log): CliParts => {
+  const open = (config: Config): Promise<Opened> => openParts(config, log);
+  return {
+    version,
+    packageRoot,
+    program: { node: process.execPath, script: process.argv[1] ?? '' },
+    openApp: async (config): Promise<CliApp> => {
+      const opened = await open(config);
+      return {
+        desk: opened.desk.person,
+        store: opened.store,
+        openApprover: async (passphrase) => {
+          if (config.approver === undefined) {
+            throw new PraError('KEY_MISSING', { account: 'approver', path: 'approver.key (not configured)' });
+          }
+          const key = await openSigner('approver', config.approver.key, passphrase, { encrypted: true });
+          return { sign: (ticket, namespace) => signTicket({ ticketText: ticket, namespace, key }) };
+        },
+        close: opened.close,
+      };
+    },
+    openDoctor: (config) => openDoctor(config, packageRoot, log),
+    serve: (from) => serve(from, version, open, log),
+    loadCatalog: (siteDirs) => Promise.resolve(catalogOf(packageRoot, { builtin: true, dirs: siteDirs })),
+    trustHostKey: async (config, want) => {
+      const { trustHostKey } = await import('./ssh/trust-host-key.ts');
+      return trustHostKey(channelOptions(config, log), want);
+    },
+  };
+};
+
+const openParts = async (config: Config, log: Log): Promise<Opened> => {
+  const catalog = catalogOf(packageRoot, config.catalog);
+  requireKnownNames(config, catalog);
+  const { openStore } = await import('./store/open.ts');
+  const store = await openStore({
+    dir: config.stateDir,
+    clock: Date,
+    onWarning: (code) => log.warn('store', { code }),
+  });
+  const channel = openChannel(channelOptions(config, log));
+  const { auto } = config.keys;
+  const desk = openDesk({
+    catalog,
+    hosts: config.hosts.map(({ name, tags, groups }) => ({ name, tags, groups })),
+    operator: config.policy,
+    limits: config.limits,
+    channel,
+    store,
+    clock: Date,
+    autoSigner:
+      auto === undefined
+        ? undefined
+        : async (ticket) => {
+            const key = await openSigner('auto', auto.path, auto.passphrase);
+            return signTicket({ ticketText: ticket.toString(), namespace: 'mcp-pra-auto', key });
+          },
+    onError: (thrown) => log.error('background', thrown),
+  });
+  return {
+    desk,
+    store,
+    channel,
+    close: async () => {
+      await channel.close();
+      await desk.idle();
+      store.close();
+    },
+  };
+};
+
+/** `mcp-pra serve`: the model's desk on standard input and output, until input ends. */
+const serve = async (
+  from: ServeFrom,
+  version: string,
+  open: (config: Config) => Promise<Opened>,
+  log: Log,
+): Promise<void> => {
+  const mcp = import('./mcp/server.ts');
+  const shared = { version, onError: (thrown: unknown) => log.error('mcp', thrown) };
+  const broken = async (error: PraError, details: readonly string[]): Promise<void> => {
+    log.error('configuration', error);
+    // The tools of the shipped catalog, so that the client sees what it will have once the configuration is mended.
+    const catalog = catalogOf(packageRoot, { builtin: true, dirs: [] });
+    const service = { kind: 'broken', catalog, error, details } as const;
+    await (await mcp).serve({ ...shared, service, principal: 'operator' });
+  };
+  if (from.kind === 'broken') return broken(from.error, from.details);
+
+  let opened: Opened;
+  try {
+    opened = await open(from.config);
+  } catch (thrown) {
+    return broken(asPraError(thrown), []);
+  }
+  const settle = (): void => {
+    opened.desk.person.reconcile().catch((thrown: unknown) => log.error('reconcile', thrown));
+  };
+  settle();
+  const timer = setInterval(settle, RECONCILE_MS);
+  try {
+    const service = { kind: 'ready', desk: opened.desk.model } as const;
+    await (await mcp).serve({ ...shared, service, principal: from.config.principal });
+  } finally {
+    clearInterval(timer);
+    await opened.close();
+  }
+};

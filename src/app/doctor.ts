@@ -1,0 +1,72 @@
+import { catalogOf } from './catalogs.ts';
+import { channelOptions, openSigner } from './keys.ts';
+import type { DoctorPorts, TargetVersion } from '../cli/doctor-ports.ts';
+import type { Config } from '../config.ts';
+import { PraError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { Policy } from '../request/policy.ts';
+import { readVersion } from '../request/reader-version.ts';
+import { RunnerClient } from '../request/runner-client.ts';
+import { fingerprint } from '../request/sshsig.ts';
+import { isEncryptedKey, readKeyFile } from '../ssh/key-file.ts';
+import { openChannel } from '../ssh/open-channel.ts';
+
+/** What `mcp-pra doctor` looks at, each part by itself: one that is broken does not hide the others. */
+export const openDoctor = (config: Config, packageRoot: string, log: Log): Promise<DoctorPorts> => {
+  const channel = openChannel(channelOptions(config, log));
+  const policy = new Policy(
+    config.hosts.map(({ name, tags, groups }) => ({ name, tags, groups })),
+    config.policy,
+  );
+  const runner = new RunnerClient(channel, policy);
+  const keyOf = (account: 'reader' | 'runner' | 'auto'): Config['keys']['reader'] => {
+    const key = config.keys[account];
+    if (key === undefined)
+      throw new PraError('KEY_MISSING', { account, path: `keys.${account} (not configured)` });
+    return key;
+  };
+  return Promise.resolve({
+    catalog: () => {
+      const { diagnostics, actions } = catalogOf(packageRoot, config.catalog);
+      const all = [...diagnostics.values(), ...actions.values()];
+      return Promise.resolve(new Map(all.map(({ kind, name, digest }) => [`${kind} ${name}`, digest])));
+    },
+    database: async () => {
+      const { openStore } = await import('../store/open.ts');
+      const store = await openStore({ dir: config.stateDir, clock: Date });
+      try {
+        return { path: config.stateDir, entries: store.verifyLedger().entries };
+      } finally {
+        store.close();
+      }
+    },
+    openKey: async (account) => {
+      const { path, passphrase } = keyOf(account);
+      if (passphrase !== undefined && 'agent' in passphrase) return;
+      await openSigner(account, path, passphrase);
+    },
+    approverKey: async () => {
+      if (config.approver === undefined) {
+        throw new PraError('KEY_MISSING', { account: 'approver', path: 'approver.key (not configured)' });
+      }
+      const pem = await readKeyFile(config.approver.key, 'approver');
+      if (!isEncryptedKey(pem)) throw new PraError('KEY_UNENCRYPTED', { path: config.approver.key });
+    },
+    hostKeys: async (host) => (await channel.hostKeys(host)).map(fingerprint),
+    readerVersion: async (host, signal) => {
+      const { digests, clockOffsetMs } = await readVersion(channel, policy, Date, host, signal);
+      return { digests: new Map(digests), clockOffsetMs, host: null } satisfies TargetVersion;
+    },
+    runnerVersion: async (host, signal) => {
+      const asked = Date.now();
+      const version = await runner.version(host, signal);
+      const middle = (asked + Date.now()) / 2;
+      return {
+        digests: new Map(Object.entries(version.actions).map(([name, digest]) => [`action ${name}`, digest])),
+        clockOffsetMs: Math.round(Date.parse(version.wallclock) - middle),
+        host: version.host,
+      };
+    },
+    close: () => channel.close(),
+  });
+};
