@@ -39,7 +39,7 @@ export const boundedValue = (type: string, value: unknown): FactValue | undefine
     case 'string':
       return typeof value === 'string' && value !== '' ? boundedText(value) : undefined;
     case 'integer':
-      return Number.isSafeInteger(value) ? (value as number) : undefined;
+      return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined;
     case 'number':
       return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
     case 'boolean':

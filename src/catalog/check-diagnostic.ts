@@ -10,6 +10,8 @@ import { LINE_BYTES } from './wire.ts';
 
 /** A verb file that install-target writes itself (docs/wire-protocol.md §2). */
 const RESERVED_VERB = 'version';
+/** An input of every diagnostic's MCP tool; a parameter of that name would hide it. */
+const RESERVED_PARAM = 'hosts';
 
 /** The rules for a diagnostic that a schema cannot say. */
 export const checkDiagnostic = (definition: DiagnosticFile, fileName: string): readonly Fault[] => {
@@ -17,6 +19,9 @@ export const checkDiagnostic = (definition: DiagnosticFile, fileName: string): r
   faults.need(definition.name === fileName, ['name'], `must be as the file is called: ${fileName}`);
   faults.need(definition.name !== RESERVED_VERB, ['name'], 'is a built-in verb');
   checkParams(faults, definition);
+  definition.params.forEach(({ name }, index) =>
+    faults.need(name !== RESERVED_PARAM, ['params', index, 'name'], 'is taken: every call names its hosts'),
+  );
   checkCommands(faults, definition);
   checkFacts(faults, definition);
   if (faults.found.length === 0) {
@@ -61,7 +66,7 @@ const checkCommands = (faults: Faults, definition: DiagnosticFile): void => {
   faults.need(
     typeof parse === 'object' || run.length === 1,
     ['parse'],
-    `${String(parse)} reads exactly one section`,
+    'without a parser there is exactly one section',
   );
 };
 

@@ -59,23 +59,18 @@ const valuesOf = (
   const [first] = sections;
   if (first === undefined) return {};
   const text = texts.get(first.name) ?? '';
-  switch (parse) {
-    case 'kv':
-    case 'json': {
-      // Half an object, or what a program said before it was stopped, is not a state of the host (as on the target).
-      if (first.cut || first.rc === 124 || !isUtf8(first.output)) return {};
-      const members = parse === 'kv' ? keyValues(text) : jsonMembers(text);
-      return mapFacts(facts, (rule, name) => typedMember(members.get(rule.from ?? name), rule.type));
-    }
-    case 'table': {
-      const rows = tableRows(text);
-      return mapFacts(facts, (rule) => (rule.type === 'integer' ? rows.length : rows));
-    }
-    case 'lines': {
-      const lines = outputLines(text);
-      return mapFacts(facts, (rule) => lineFact(lines, rule));
-    }
+  if (parse === 'table') {
+    const rows = tableRows(text);
+    return mapFacts(facts, (rule) => (rule.type === 'integer' ? rows.length : rows));
   }
+  if (parse === 'lines') {
+    const lines = outputLines(text);
+    return mapFacts(facts, (rule) => lineFact(lines, rule));
+  }
+  // Half an object, or what a program said before it was stopped, is not a state of the host (as on the target).
+  if (first.cut || first.rc === 124 || !isUtf8(first.output)) return {};
+  const members = parse === 'kv' ? keyValues(text) : jsonMembers(text);
+  return mapFacts(facts, (rule, name) => typedMember(members.get(rule.from ?? name), rule.type));
 };
 
 const mapFacts = (facts: Diagnostic['facts'], value: (rule: FactRule, name: string) => unknown): Values =>

@@ -35,6 +35,8 @@ export const checkArgs = (definition: HasParams, given: Readonly<Record<string, 
   const checked = params.map(
     (param) => [param.name, checkValue(name, param, ownValue(given, param.name))] as const,
   );
+  // The brand is made here and nowhere else.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return new Map(checked) as unknown as CheckedArgs;
 };
 

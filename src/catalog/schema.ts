@@ -28,10 +28,12 @@ const param = z
     name: name.describe('Name of the parameter; `{name}` in argv.'),
     type: z.enum(PARAM_TYPES).describe('A type of docs/wire-protocol.md §1.'),
     bounds: z
-      .string()
-      .regex(/^[!-~]{1,512}$/u, 'bounds of docs/wire-protocol.md §1')
+      .union([z.string().regex(/^[!-~]{1,512}$/u, 'bounds of docs/wire-protocol.md §1'), z.number().int()])
+      .transform(String)
       .default('-')
-      .describe('What the type allows: `min..max`, or words with commas; `-` for types without bounds.'),
+      .describe(
+        'What the type allows: `min..max`, a number, or words with commas; `-` for types without bounds.',
+      ),
     default: value.optional().describe('The value when the caller gives none.'),
     help: line(200).describe('What it is for, as a sentence.'),
   })

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
+import { isMap, isNode, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import type { z } from 'zod';
 import type { Fault, Problem } from './problem.ts';
 
@@ -67,8 +67,8 @@ const offsetOf = (document: Document, path: Fault['path']): number => {
       ? parent.items.find(({ key }) => isScalar(key) && String(key.value) === String(last))
       : undefined;
     const node = pair?.key ?? document.getIn(path.slice(0, length), true);
-    const range = (node as { range?: readonly number[] } | undefined)?.range;
-    if (range?.[0] !== undefined && !isAlias(node)) return range[0];
+    const start = isNode(node) ? node.range?.[0] : undefined;
+    if (start !== undefined) return start;
   }
   return document.contents?.range?.[0] ?? 0;
 };

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../digest.ts';
 import { checkArgs } from '../params.ts';
 import { placeholderOf } from '../placeholder.ts';
-import type { Action, Catalog, Check, CheckedArgs, Diagnostic, FactRule } from '../types.ts';
+import type { Action, Catalog, Check, Diagnostic, FactRule } from '../types.ts';
 
 /** An action file (docs/wire-protocol.md §4): canonical JSON and an LF. */
 export const renderAction = (action: Action, diagnostics: Catalog['diagnostics']): string => {
@@ -33,7 +33,7 @@ const renderCheck = (check: Check, diagnostics: Catalog['diagnostics']): object 
     throw new TypeError('a loaded catalog has every diagnostic that it refers to');
   return {
     diagnostic: check.diagnostic,
-    args: Object.fromEntries(withDefaults(check, diagnostic)),
+    args: withDefaults(check, diagnostic),
     parse: diagnostic.parse,
     facts: Object.fromEntries(
       Object.entries(diagnostic.facts)
@@ -50,13 +50,12 @@ const isReadable = ({ type }: FactRule): boolean =>
   type === 'string' || type === 'integer' || type === 'boolean';
 
 /** The target is given every value: placeholders as they are, literals and defaults checked. */
-const withDefaults = (check: Check, diagnostic: Diagnostic): CheckedArgs => {
+const withDefaults = (check: Check, diagnostic: Diagnostic): Readonly<Record<string, string>> => {
   const isPlaceholder = (name: string): boolean => placeholderOf(check.args[name] ?? '') !== undefined;
   const literal = diagnostic.params.filter(({ name }) => !isPlaceholder(name));
   const given = Object.fromEntries(Object.entries(check.args).filter(([name]) => !isPlaceholder(name)));
   const checked = checkArgs({ name: diagnostic.name, params: literal }, given);
-  const all = diagnostic.params.map(
-    ({ name }) => [name, checked.get(name) ?? check.args[name] ?? ''] as const,
+  return Object.fromEntries(
+    diagnostic.params.map(({ name }) => [name, checked.get(name) ?? check.args[name] ?? '']),
   );
-  return new Map(all) as unknown as CheckedArgs;
 };
