@@ -129,18 +129,26 @@ async function stopOwned(keeper: Keeper, labFolder: string): Promise<void> {
   if (keeper.exitCode === null && keeper.signalCode === null) {
     const exited = once(keeper, 'exit');
     keeper.stdin.destroy();
+    const timer = setTimeout(() => keeper.kill('SIGKILL'), DOWN_TIMEOUT_MS);
     await exited;
+    clearTimeout(timer);
   }
-  // Only a keeper that was killed leaves its folder.
-  if (existsSync(labFolder)) await sweepDeadLabs();
+  await sweepWhatIsLeft(labFolder);
 }
 
 async function stopByPid(labFolder: string, state: LabState): Promise<void> {
   if (isAlive(state.keeper)) process.kill(state.keeper.pid, 'SIGTERM');
   const deadline = Date.now() + DOWN_TIMEOUT_MS;
   while (isAlive(state.keeper)) {
-    if (Date.now() > deadline) throw new Error(`process ${state.keeper.pid} does not take down ${labFolder}`);
+    if (Date.now() > deadline) process.kill(state.keeper.pid, 'SIGKILL');
     await sleep(50);
   }
+  await sweepWhatIsLeft(labFolder);
+}
+
+/** Only a keeper that was killed, or failed, leaves its folder: that is worth an error once it is cleaned up. */
+async function sweepWhatIsLeft(labFolder: string): Promise<void> {
+  const keeperFailed = existsSync(labFolder);
   await sweepDeadLabs();
+  if (keeperFailed) throw new Error(`the keeper of ${labFolder} did not take it down; it is gone now`);
 }

@@ -12,7 +12,6 @@ import { listProcesses } from './cgroup.ts';
 import { isAlive, readHostStatus, readLabState, type LabState } from './lab-state.ts';
 import { labAvailable, labUp, runPlaybook, ssh, type Lab, type LabHost } from './lab.ts';
 import { parseRecap } from './playbook.ts';
-import { sweepDeadLabs } from './tear-down.ts';
 
 const available = await labAvailable();
 if (!available.ok && process.env['MCP_PRA_LAB'] === 'required') throw new Error(available.missing);
@@ -258,7 +257,7 @@ describe.skipIf(!available.ok)('nobody is left behind', () => {
     await waitUntil('no trace', 10, async () => (await tracesOf(state, owner.folder)).length === 0);
   });
 
-  test('when the keeper itself is killed: the hosts die with it, the next lab sweeps the rest', async () => {
+  test('when the keeper itself is killed: the hosts die with it, down says so and sweeps the rest', async () => {
     const lab = await labUp({ hosts: 1 });
     const state = await stateOf(lab);
     const processes = async (): Promise<string[]> =>
@@ -267,7 +266,7 @@ describe.skipIf(!available.ok)('nobody is left behind', () => {
     process.kill(state.keeper.pid, 'SIGKILL');
     await waitUntil('no process', 10, async () => (await processes()).length === 0);
     expect(await tracesOf(state, lab.dir)).not.toEqual([]);
-    await sweepDeadLabs();
+    await expect(lab.down()).rejects.toThrow('it is gone now');
     expect(await tracesOf(state, lab.dir)).toEqual([]);
     await lab.down();
   });
