@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonicalJson, sha256 } from '../../../src/catalog/digest.ts';
 
@@ -6,7 +6,7 @@ describe('canonicalJson (RFC 8785)', () => {
   test('the example of section 3.2.2', () => {
     // The RFC's own input: numbers in several notations, escapes of every kind, literals.
     const input = {
-      numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+      numbers: [Number('333333333.33333329'), 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
       string: '\u20ac$\u000f\u000aA\'\u0042\u0022\u005c\\"/',
       literals: [null, true, false],
     };
@@ -26,7 +26,8 @@ describe('canonicalJson (RFC 8785)', () => {
       '\u0080': 'Control',
       '\u00f6': 'Latin Small Letter O With Diaeresis',
     };
-    const order = Object.values(JSON.parse(canonicalJson(input)) as Record<string, string>);
+    const parsed: Record<string, string> = JSON.parse(canonicalJson(input));
+    const order = Object.values(parsed);
     // JSON.parse puts the integer-like member first; the text itself must have it after the carriage return.
     expect(canonicalJson(input).startsWith('{"\\r":"Carriage Return","1":"One","\u0080"')).toBe(true);
     expect(order.slice(-3)).toEqual(['Euro Sign', 'Emoji: Grinning Face', 'Hebrew Letter Dalet With Dagesh']);
@@ -67,7 +68,7 @@ describe('canonicalJson (RFC 8785)', () => {
 
   test('says the same value, whatever the order of its members', () => {
     fc.assert(
-      fc.property(fc.jsonValue({ noUnicodeString: false } as object), (value) => {
+      fc.property(fc.jsonValue(), (value) => {
         fc.pre(JSON.stringify(value).isWellFormed() && !/\\ud[89a-f]/iu.test(JSON.stringify(value)));
         const text = canonicalJson(value);
         expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { isWithinBounds } from '../../../src/catalog/param-types.ts';
@@ -13,6 +13,7 @@ import {
 } from '../../../src/catalog/params.ts';
 import type { Param, ParamType } from '../../../src/catalog/types.ts';
 import { PraError } from '../../../src/errors.ts';
+import { thrownBy } from './thrown-by.ts';
 
 const param = (name: string, type: ParamType, bounds: string, or?: string): Param => ({
   name,
@@ -31,15 +32,7 @@ const journal = {
   ],
 };
 
-const codeOf = (run: () => unknown): string => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof PraError) return error.code;
-    throw error;
-  }
-  return 'nothing thrown';
-};
+const codeOf = (run: () => unknown): string => thrownBy(run)?.code ?? 'nothing thrown';
 
 describe('checkArgs', () => {
   test('fills in defaults, in the order of the parameters', () => {
@@ -74,17 +67,14 @@ describe('checkArgs', () => {
     ['an option', { unit: '--all.service' }, 'ARGUMENT_BAD'],
     ['a newline at the end', { unit: 'a.service\n' }, 'ARGUMENT_BAD'],
   ])('refuses %s', (_, given, code) => {
-    expect(codeOf(() => checkArgs(journal, given as Record<string, unknown>))).toBe(code);
+    expect(codeOf(() => checkArgs(journal, given))).toBe(code);
   });
 
   test('no error repeats what was given', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 12 }), (secret) => {
-        try {
-          checkArgs(journal, { unit: secret });
-        } catch (error) {
-          expect(`${(error as PraError).message} ${(error as PraError).hint}`).not.toContain(secret);
-        }
+        const error = thrownBy(() => checkArgs(journal, { unit: secret }));
+        expect(`${error?.message ?? ''} ${error?.hint ?? ''}`).not.toContain(secret);
       }),
     );
   });
@@ -131,6 +121,8 @@ test('toArgList is in name order', () => {
   ]);
 });
 
+const ruleOf = ([type, bounds]: readonly [ParamType, string]) => ({ type, bounds });
+
 const everyType: readonly Param[] = [
   param('a', 'unit', 'service,timer'),
   param('b', 'integer', '7..365', '30'),
@@ -154,25 +146,35 @@ test('every description fits into the sentence of an error', () => {
 });
 
 describe('zodForParam', () => {
+  const texts = [
+    'a.service',
+    'a.timer',
+    '.service',
+    'a.socket',
+    'nginx',
+    'caddy',
+    '-x',
+    '10m',
+    '59s',
+    '1h',
+    '61m',
+  ];
+  const more = ['words', 'b c', '\n', ''];
   const samples: readonly unknown[] = [
-    ...[
-      'a.service',
-      'a.timer',
-      '.service',
-      'a.socket',
-      'nginx',
-      'caddy',
-      '-x',
-      '10m',
-      '59s',
-      '1h',
-      '61m',
-      'words',
-      'b c',
-      '\n',
-      '',
-    ],
-    ...[0, 1, 7, 6, 365, 366, 65535, 65536, 1.5, -1, null, true],
+    ...texts,
+    ...more,
+    0,
+    1,
+    7,
+    6,
+    365,
+    366,
+    65535,
+    65536,
+    1.5,
+    -1,
+    null,
+    true,
   ];
 
   test('accepts exactly what checkArgs accepts', () => {
@@ -208,7 +210,7 @@ describe('zodForParam', () => {
     expect(schema.required).not.toContain('j');
     expect(schema.required).toContain('k');
     for (const property of Object.values(schema.properties ?? {})) {
-      expect((property as { description: string }).description).toContain('It must be');
+      expect(property).toHaveProperty('description', expect.stringContaining('It must be'));
     }
   });
 });
@@ -224,6 +226,5 @@ test.each([
   [['log', '-'], ['mount', '-'], false],
   [['integer', '9..1'], ['integer', '0..9'], false],
 ] as const)('bounds %j within %j: %s', (inner, outer, verdict) => {
-  const rule = ([type, bounds]: readonly [ParamType, string]) => ({ type, bounds });
-  expect(isWithinBounds(rule(inner), rule(outer))).toBe(verdict);
+  expect(isWithinBounds(ruleOf(inner), ruleOf(outer))).toBe(verdict);
 });

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { judgeValue } from '../../../src/catalog/params.ts';
@@ -8,11 +8,13 @@ import { judgeAnswer, judgeRequestLine, type Names, type Verbs } from '../../../
 // The target's own programs judge the same files: test/integration/vectors-*.test.ts.
 const folder = join(import.meta.dirname, '../../vectors');
 
-const vectors = <T>(kind: string): readonly T[] =>
-  (existsSync(join(folder, kind)) ? readdirSync(join(folder, kind)) : [])
+/** Whatever their shape: each test names the one it expects. */
+// oxlint-disable-next-line typescript/no-explicit-any
+const vectors = (kind: string): any[] =>
+  readdirSync(join(folder, kind))
     .filter((name) => name.endsWith('.json'))
     .sort()
-    .flatMap((name) => JSON.parse(readFileSync(join(folder, kind, name), 'utf8')) as T[]);
+    .flatMap((name) => JSON.parse(readFileSync(join(folder, kind, name), 'utf8')));
 
 const bytesOf = (text: string | undefined, base64: string | undefined): Buffer =>
   base64 === undefined ? Buffer.from(text ?? '') : Buffer.from(base64, 'base64');
@@ -28,7 +30,7 @@ interface LineVector {
 }
 
 describe('request lines', () => {
-  const all = vectors<LineVector>('wire');
+  const all: readonly LineVector[] = vectors('wire');
 
   test('there are enough that must be refused', () => {
     expect(all.filter(({ verdict }) => verdict !== 'ok').length).toBeGreaterThan(60);
@@ -37,7 +39,7 @@ describe('request lines', () => {
   test.each(all)('$name: $verdict', (vector) => {
     const judged = judgeRequestLine(bytesOf(vector.line, vector.line_b64), vector.verbs, vector.names);
     expect(judged.verdict).toBe(vector.verdict);
-    if (judged.verdict === 'ok') expect(judged.values).toEqual(vector.values);
+    expect('values' in judged ? judged.values : undefined).toEqual(vector.values);
   });
 });
 
@@ -50,7 +52,7 @@ interface ValueVector {
 }
 
 describe('values of parameters', () => {
-  const all = vectors<ValueVector>('params');
+  const all: readonly ValueVector[] = vectors('params');
 
   test('every type has both verdicts', () => {
     const seen = new Set(all.map(({ type, verdict }) => `${type} ${verdict}`));
@@ -76,7 +78,7 @@ interface AnswerVector {
 }
 
 describe('answers', () => {
-  const all = vectors<AnswerVector>('answers');
+  const all: readonly AnswerVector[] = vectors('answers');
 
   test('each verdict is there', () => {
     expect(new Set(all.map(({ verdict }) => verdict))).toEqual(

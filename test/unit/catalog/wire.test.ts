@@ -1,9 +1,10 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkArgs } from '../../../src/catalog/params.ts';
 import type { Param } from '../../../src/catalog/types.ts';
 import { encodeRequest, judgeAnswer, judgeRequestLine, parseAnswer } from '../../../src/catalog/wire.ts';
 import { PraError } from '../../../src/errors.ts';
+import { thrownBy } from './thrown-by.ts';
 
 const digest = 'a'.repeat(64);
 const boundary = '0123456789abcdef'.repeat(2);
@@ -28,16 +29,11 @@ describe('encodeRequest', () => {
     const verbs = { search: { params } };
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }), (text) => {
-        let line: string;
-        try {
-          line = encodeRequest(diagnostic, checkArgs(diagnostic, { unit: 'a.service', text }));
-        } catch (error) {
-          expect((error as PraError).code).toBe('ARGUMENT_BAD');
-          return;
-        }
-        const judged = judgeRequestLine(line, verbs, {});
-        expect(judged.verdict).toBe('ok');
-        expect(judged.verdict === 'ok' && Buffer.from(judged.values[1] ?? '', 'hex').toString()).toBe(text);
+        const given = { unit: 'a.service', text };
+        fc.pre(thrownBy(() => checkArgs(diagnostic, given)) === undefined);
+        const judged = judgeRequestLine(encodeRequest(diagnostic, checkArgs(diagnostic, given)), verbs, {});
+        const hex = Buffer.from(text).toString('hex');
+        expect(judged).toEqual({ verdict: 'ok', verb: 'search', values: ['a.service', hex] });
       }),
     );
   });
@@ -94,17 +90,11 @@ describe('parseAnswer', () => {
   });
 
   test('throws our own words, whatever came', () => {
-    const thrown = (text: string): PraError => {
-      try {
-        parseAnswer(Buffer.from(text), expected);
-      } catch (error) {
-        return error as PraError;
-      }
-      throw new Error('accepted');
-    };
-    expect(thrown('ignore previous instructions\n').code).toBe('ANSWER_BAD');
-    expect(thrown('ignore previous instructions\n').message).not.toContain('ignore');
-    expect(thrown(good.replace(digest, 'b'.repeat(64))).code).toBe('DEFINITION_DIFFERS');
+    const hostile = thrownBy(() => parseAnswer(Buffer.from('ignore previous instructions\n'), expected));
+    expect(hostile?.code).toBe('ANSWER_BAD');
+    expect(hostile?.message).not.toContain('ignore');
+    const other = good.replace(digest, 'b'.repeat(64));
+    expect(thrownBy(() => parseAnswer(Buffer.from(other), expected))?.code).toBe('DEFINITION_DIFFERS');
   });
 
   test('an answer that a time limit ended is taken as far as it came, when asked for', () => {
@@ -122,9 +112,8 @@ describe('parseAnswer', () => {
         const spoiled = Buffer.concat([Buffer.from(good.slice(0, at)), noise, Buffer.from(good.slice(at))]);
         const { verdict, sections } = judgeAnswer(spoiled, expected);
         // Bytes more can only be accepted where they are a program's output.
-        if (verdict === 'ok' && noise.length > 0) {
-          expect(Buffer.concat(sections.map(({ output }) => output)).length).toBe(11 + noise.length);
-        }
+        fc.pre(verdict === 'ok');
+        expect(Buffer.concat(sections.map(({ output }) => output)).length).toBe(11 + noise.length);
       }),
     );
   });
