@@ -23,25 +23,30 @@ export interface TextForm<T> {
  */
 export const textForm = <T>(rules: TextRules<T>): TextForm<T> => {
   const write = (value: T): string => `${[rules.title, ...rules.write(value)].join('\n')}\n`;
-  const parse = (bytes: Buffer | string): T => {
-    try {
+  const parse = (bytes: Buffer | string): T =>
+    asWhole(rules.code, () => {
       const lines = new StrictLines(bytes, rules);
       const value = rules.read(lines);
       lines.end();
       if (write(value) !== (typeof bytes === 'string' ? bytes : bytes.toString('latin1')))
         throw lines.error('round trip');
       return value;
-    } catch (error) {
-      // A malformed percent-encoded field makes the whole text malformed.
-      if (error instanceof FormError && error.code === 'PERCENT_FORM')
-        throw new FormError(rules.code, error.where);
-      throw error;
-    }
-  };
+    });
   const serialise = (value: T): string => {
-    const text = write(value);
+    const text = asWhole(rules.code, () => write(value));
     parse(text);
     return text;
   };
   return { parse, serialise };
+};
+
+/** A malformed percent-encoded field makes the whole text malformed. */
+const asWhole = <R>(code: FormCode, work: () => R): R => {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof FormError && error.code === 'PERCENT_FORM'
+      ? new FormError(code, error.where)
+      : error;
+  }
 };
