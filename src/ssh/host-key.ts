@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { PraError } from '../errors.ts';
 import { lookupNames, type HostAddress } from './host-address.ts';
-import { keyTypeOf, matchesHost, type KnownHostsLine } from './known-hosts.ts';
+import { keyTypeOf, matchesHost, matchHost, type KnownHostsLine } from './known-hosts.ts';
 
 /** Host keys as known_hosts has them for one host, as SSH wire blobs. A revoked key is never among the trusted ones. */
 export interface KnownKeys {
@@ -30,19 +30,24 @@ export const HOST_KEY_TYPES = Object.keys(HOST_KEY_ALGORITHMS) as readonly HostK
 
 export const algorithmsOf = (type: HostKeyType): readonly HostKeyAlgorithm[] => HOST_KEY_ALGORITHMS[type];
 
-const usable = (line: KnownHostsLine): boolean =>
-  line.marker === undefined && line.type in HOST_KEY_ALGORITHMS;
+/** Lines that may trust: no marker, a type that can be verified, and no name of the host excluded, by whichever it is looked up. */
+const mayTrust = (line: KnownHostsLine, names: readonly string[]): boolean =>
+  line.marker === undefined &&
+  line.type in HOST_KEY_ALGORITHMS &&
+  !names.some((name) => matchHost(line.hosts, name) === 'excluded');
 
 /** What known_hosts says about a host. `@cert-authority` lines give nothing: certificates cannot be verified here. */
 export const knownKeys = (lines: readonly KnownHostsLine[], host: HostAddress): KnownKeys => {
-  const groups = lookupNames(host).map((names) =>
-    lines.filter((line) => names.some((name) => matchesHost(line.hosts, name))),
-  );
-  const revoked = groups
-    .flat()
+  const groups = lookupNames(host);
+  const about = (names: readonly string[]): readonly KnownHostsLine[] =>
+    lines.filter((line) => names.some((name) => matchesHost(line.hosts, name)));
+  const revoked = about(groups.flat())
     .filter((line) => line.marker === 'revoked')
     .map((line) => line.key);
-  const chosen = groups.map((group) => group.filter(usable)).find((group) => group.length > 0) ?? [];
+  const chosen =
+    groups
+      .map((names) => about(names).filter((line) => mayTrust(line, groups.flat())))
+      .find((found) => found.length > 0) ?? [];
   const keys = new Map(chosen.map((line) => [line.key.toString('base64'), line.key]));
   const trusted = [...keys.values()].filter((key) => !revoked.some((bad) => bad.equals(key)));
   return { trusted, revoked };

@@ -89,19 +89,20 @@ const matchesHashed = (hosts: string, name: string): boolean => {
   return wanted.length === got.length && timingSafeEqual(wanted, got);
 };
 
-/** True when the first field of a line is about this name (`web1`, `10.0.0.5`, `[10.0.0.5]:2222`). */
-export const matchesHost = (hosts: string, name: string): boolean => {
+/** What the first field of a line says about a name (`web1`, `10.0.0.5`, `[10.0.0.5]:2222`): a negated pattern excludes it. */
+export const matchHost = (hosts: string, name: string): 'named' | 'excluded' | 'absent' => {
   const wanted = name.toLowerCase();
-  if (hosts.startsWith('|')) return matchesHashed(hosts, wanted);
-  let matched = false;
-  for (const item of hosts.toLowerCase().split(',')) {
-    const negated = item.startsWith('!');
-    if (!matchesPattern(negated ? item.slice(1) : item, wanted)) continue;
-    if (negated) return false;
-    matched = true;
-  }
-  return matched;
+  if (hosts.startsWith('|')) return matchesHashed(hosts, wanted) ? 'named' : 'absent';
+  const matching = hosts
+    .toLowerCase()
+    .split(',')
+    .filter((item) => matchesPattern(item.startsWith('!') ? item.slice(1) : item, wanted));
+  if (matching.some((item) => item.startsWith('!'))) return 'excluded';
+  return matching.length > 0 ? 'named' : 'absent';
 };
+
+/** True when a line is about this name. */
+export const matchesHost = (hosts: string, name: string): boolean => matchHost(hosts, name) === 'named';
 
 const readOne = async (path: string): Promise<readonly KnownHostsLine[]> => {
   let handle;

@@ -65,7 +65,8 @@ export const frame = ({ ticketText, signatures, offer }: SubmissionParts): strin
     '',
   ].join('\n');
 
-export const newId = (): string => [...randomBytes(16)].map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte % 32]).join('');
+export const newId = (): string =>
+  [...randomBytes(16)].map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte % 32]).join('');
 
 const ACTION = {
   v: 1,
@@ -98,7 +99,7 @@ case $1 in
   quick.service) echo "restarted $1" ;;
   fail.service) echo "cannot" >&2; exit 3 ;;
   loud.service) i=0; while [ $i -lt 500 ]; do echo 0123456789; i=$((i + 1)); done; echo done > "$0.loud" ;;
-  wait.service) echo waiting; read -r _ < "$0.gate"; echo through ;;
+  wait.service) echo waiting; until rm "$0.gate" 2>/dev/null; do sleep 0.05; done; echo through ;;
   hang.service) echo hanging; trap '' TERM; sleep 60 & echo $! > "$0.child"; wait; sleep 60 ;;
   count.service) echo run >> "$0.count" ;;
   dead.service) exec kill -9 $$ ;;
@@ -130,12 +131,18 @@ export class RunnerTarget {
   };
 
   constructor() {
-    [this.hostKey, this.anna, this.bert, this.auto, this.stranger] = ['host', 'anna', 'bert', 'auto', 'stranger'].map((name) =>
-      this.#makeKey(name),
-    ) as [TestKey, TestKey, TestKey, TestKey, TestKey];
+    [this.hostKey, this.anna, this.bert, this.auto, this.stranger] = [
+      'host',
+      'anna',
+      'bert',
+      'auto',
+      'stranger',
+    ].map((name) => this.#makeKey(name)) as [TestKey, TestKey, TestKey, TestKey, TestKey];
     this.#writeTables();
     this.install();
-    const units = ['quick', 'fail', 'loud', 'wait', 'hang', 'count', 'dead', 'look'].map((name) => `${name}.service`);
+    const units = ['quick', 'fail', 'loud', 'wait', 'hang', 'count', 'dead', 'look'].map(
+      (name) => `${name}.service`,
+    );
     this.policy['values'] = {
       low_thing: { unit: units },
       other_low: { unit: units },
@@ -144,7 +151,10 @@ export class RunnerTarget {
       short_thing: { unit: units },
       once_thing: { unit: units },
     };
-    this.policy['auto'] = ['quick', 'count', 'wait'].map((name) => ({ action: 'low_thing', args: { unit: `${name}.service` } }));
+    this.policy['auto'] = ['quick', 'count', 'wait'].map((name) => ({
+      action: 'low_thing',
+      args: { unit: `${name}.service` },
+    }));
     this.writePolicy();
     this.writeSigners();
     this.revoke();
@@ -153,7 +163,14 @@ export class RunnerTarget {
 
   install(): void {
     const options = ['--prefix', this.prefix, '--tables', join(this.root, 'tables'), '--launcher', 'direct'];
-    const owner = ['--owner-uid', String(process.getuid?.() ?? 0), '--host-key', this.hostKey.path, '--log-socket', join(this.root, 'log')];
+    const owner = [
+      '--owner-uid',
+      String(process.getuid?.() ?? 0),
+      '--host-key',
+      this.hostKey.path,
+      '--log-socket',
+      join(this.root, 'log'),
+    ];
     execFileSync(join(SOURCE, 'install-target'), [...options, ...owner], { stdio: 'pipe' });
     const script = join(this.prefix, 'lib/scripts/test-script');
     writeFileSync(script, '#!/bin/sh\necho "script $1"\n');
@@ -164,7 +181,11 @@ export class RunnerTarget {
     const path = join(this.root, `${name}_key`);
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', path]);
     const [type, base64] = readFileSync(`${path}.pub`, 'utf8').split(' ');
-    return { path, publicKey: Buffer.from(String(base64), 'base64'), line: `${String(type)} ${String(base64)}` };
+    return {
+      path,
+      publicKey: Buffer.from(String(base64), 'base64'),
+      line: `${String(type)} ${String(base64)}`,
+    };
   }
 
   #writeTables(): void {
@@ -227,17 +248,29 @@ export class RunnerTarget {
   /** Writes a KRL that revokes these keys. */
   revoke(...keys: readonly TestKey[]): void {
     const krl = join(this.prefix, 'etc/revoked_signers');
-    execFileSync('ssh-keygen', ['-q', '-k', '-f', krl, ...keys.map((key) => `${key.path}.pub`)], { stdio: 'pipe' });
+    execFileSync('ssh-keygen', ['-q', '-k', '-f', krl, ...keys.map((key) => `${key.path}.pub`)], {
+      stdio: 'pipe',
+    });
   }
 
   /** What the precheck's diagnostic will say. */
   setState(load: string, active: string, restarts = '0'): void {
-    writeFileSync(join(this.root, 'unit-state'), `LoadState=${load}\nActiveState=${active}\nNRestarts=${restarts}\n`);
+    writeFileSync(
+      join(this.root, 'unit-state'),
+      `LoadState=${load}\nActiveState=${active}\nNRestarts=${restarts}\n`,
+    );
   }
 
   /** Starts `pra-run <word>` as sudo would, with its input; the child and the promise of what it said. */
-  start(words: readonly string[], input: Buffer | string | undefined, environment: NodeJS.ProcessEnv = {}): { child: ChildProcess; said: Promise<Said> } {
-    const child = spawn(join(this.prefix, 'bin/pra-run'), words, { env: environment, stdio: ['pipe', 'pipe', 'pipe'] });
+  start(
+    words: readonly string[],
+    input: Buffer | string | undefined,
+    environment: NodeJS.ProcessEnv = {},
+  ): { child: ChildProcess; said: Promise<Said> } {
+    const child = spawn(join(this.prefix, 'bin/pra-run'), words, {
+      env: environment,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     child.stdin.on('error', () => undefined); // it may refuse before it has read everything
     if (input !== undefined) child.stdin.end(input);
     const out: Buffer[] = [];
@@ -258,7 +291,15 @@ export class RunnerTarget {
   }
 
   draft(patch: Partial<Draft> = {}): string {
-    const draft = { id: newId(), host: 'web1', action: 'low_thing', args: [['unit', 'quick.service']], impact: 'LOW', mode: 'run', requester: 'carl/cli' };
+    const draft = {
+      id: newId(),
+      host: 'web1',
+      action: 'low_thing',
+      args: [['unit', 'quick.service']],
+      impact: 'LOW',
+      mode: 'run',
+      requester: 'carl/cli',
+    };
     return serialiseDraft({ ...draft, ...patch } as Draft);
   }
 
@@ -268,7 +309,11 @@ export class RunnerTarget {
     const event = said.events.find((one) => one['event'] === 'offer');
     if (event === undefined) throw new Error(`no offer: ${said.stderr}`);
     const signed = { text: String(event['offer']), signature: String(event['signature']) };
-    const sshsig = verifySshsig({ message: signed.text, signatureBase64: signed.signature, namespace: 'mcp-pra-offer' });
+    const sshsig = verifySshsig({
+      message: signed.text,
+      signatureBase64: signed.signature,
+      namespace: 'mcp-pra-offer',
+    });
     if (!sshsig.publicKey.equals(this.hostKey.publicKey)) throw new Error('the offer is not of the host');
     return { offer: parseOffer(signed.text), signed };
   }
@@ -300,28 +345,48 @@ export class RunnerTarget {
   /** base64 of the SSHSIG blob that ssh-keygen makes. */
   sign(text: string, { key, namespace }: Signing): string {
     const options = { input: text, stdio: 'pipe' as const, env: { PATH: process.env['PATH'] } };
-    const armoured = execFileSync('ssh-keygen', ['-Y', 'sign', '-f', key.path, '-n', namespace], options).toString();
-    const base64 = armoured.split('\n').filter((line) => !line.startsWith('-----')).join('');
+    const armoured = execFileSync(
+      'ssh-keygen',
+      ['-Y', 'sign', '-f', key.path, '-n', namespace],
+      options,
+    ).toString();
+    const base64 = armoured
+      .split('\n')
+      .filter((line) => !line.startsWith('-----'))
+      .join('');
     decodeSignature(base64);
     return base64;
   }
 
   /** An offer's text changed and signed again with the host's own key. */
-  forgeOffer(proposal: Proposal, change: (text: string) => string, key = this.hostKey, namespace = 'mcp-pra-offer'): Proposal {
+  forgeOffer(
+    proposal: Proposal,
+    change: (text: string) => string,
+    key = this.hostKey,
+    namespace = 'mcp-pra-offer',
+  ): Proposal {
     const text = change(proposal.signed.text);
     return { offer: parseOffer(text), signed: { text, signature: this.sign(text, { key, namespace }) } };
   }
 
   parts(proposal: Proposal, signings: readonly Signing[], patch: Partial<Ticket> = {}): SubmissionParts {
     const ticketText = this.ticket(proposal, patch);
-    return { ticketText, signatures: signings.map((one) => this.sign(ticketText, one)), offer: proposal.signed };
+    return {
+      ticketText,
+      signatures: signings.map((one) => this.sign(ticketText, one)),
+      offer: proposal.signed,
+    };
   }
 
   submission(proposal: Proposal, signings: readonly Signing[], patch: Partial<Ticket> = {}): string {
     return frame(this.parts(proposal, signings, patch));
   }
 
-  async query(word: 'status' | 'result', ticketText: string, patch: Partial<{ id: string; ticket: string; wait: number; offset: number }> = {}): Promise<Said> {
+  async query(
+    word: 'status' | 'result',
+    ticketText: string,
+    patch: Partial<{ id: string; ticket: string; wait: number; offset: number }> = {},
+  ): Promise<Said> {
     const id = /^id (.*)$/mu.exec(ticketText)?.[1] ?? '';
     return this.ask(word, serialiseQuery({ id, ticket: sha256(ticketText), wait: 0, offset: 0, ...patch }));
   }
@@ -331,7 +396,11 @@ export class RunnerTarget {
     const event = said.events.findLast((one) => one['event'] === 'receipt');
     if (event === undefined) throw new Error(`no receipt: ${said.stderr}`);
     const text = String(event['receipt']);
-    const sshsig = verifySshsig({ message: text, signatureBase64: String(event['signature']), namespace: 'mcp-pra-receipt' });
+    const sshsig = verifySshsig({
+      message: text,
+      signatureBase64: String(event['signature']),
+      namespace: 'mcp-pra-receipt',
+    });
     if (!sshsig.publicKey.equals(this.hostKey.publicKey)) throw new Error('the receipt is not of the host');
     return parseReceipt(text);
   }
@@ -343,9 +412,12 @@ export class RunnerTarget {
 
 const readSaid = (exit: number | null, stdout: string, stderr: string): Said => {
   const lines = stdout.split('\n');
-  if (stdout !== '' && (lines.shift() !== 'mcp-pra 1' || lines.pop() !== '')) throw new Error('not an answer of pra-run');
+  if (stdout !== '' && (lines.shift() !== 'mcp-pra 1' || lines.pop() !== ''))
+    throw new Error('not an answer of pra-run');
   const events = stdout === '' ? [] : lines.map((line) => JSON.parse(line) as Json);
-  const output = events.filter((one) => one['event'] === 'output').map((one) => Buffer.from(String(one['data']), 'base64').toString());
+  const output = events
+    .filter((one) => one['event'] === 'output')
+    .map((one) => Buffer.from(String(one['data']), 'base64').toString());
   const code = /^refused pra-run ([A-Z_]+)\n$/u.exec(stderr)?.[1];
   const warnings = events.filter((one) => one['event'] === 'warning').map((one) => one['code']);
   return { exit, events, stderr, code, warnings, output: output.join('') };

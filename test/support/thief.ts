@@ -9,7 +9,7 @@ import { parseOffer } from '../../src/request/offer.ts';
 import { serialiseQuery } from '../../src/request/query.ts';
 import { newRequestId } from '../../src/request/request-id.ts';
 import { serialiseSubmission } from '../../src/request/submission.ts';
-import { wireTime } from '../../src/request/ticket-for.ts';
+import { wireTime } from '../../src/request/wire-time.ts';
 import { serialiseTicket } from '../../src/request/ticket.ts';
 import type { ArgList, Draft, Offer, SignedText, Ticket } from '../../src/request/types.ts';
 

@@ -25,8 +25,8 @@ export interface ForcedCommandServer {
   readonly mostSessions: () => number;
   /** Ends every connection at once, as a reboot or a lost network does. */
   dropConnections(): void;
-  /** Ends connections, waits for programs to see that, and stops those of ours that do not. */
-  stop(): Promise<void>;
+  /** Ends connections, waits so many milliseconds (3,000) for programs to see that, and kills those of ours that do not. */
+  stop(graceMs?: number): Promise<void>;
 }
 
 const parseKeys = (file: string): ssh2.ParsedKey[] =>
@@ -183,11 +183,11 @@ export const startForcedCommandServer = async (options: {
     refusedSessions: () => counts.refused,
     mostSessions: () => counts.most,
     dropConnections,
-    stop: async () => {
+    stop: async (graceMs = 3_000) => {
       const closed = new Promise((resolve) => server.close(resolve));
       dropConnections();
       await closed;
-      for (let waited = 0; children.size > 0 && waited < 3_000; waited += 20) await sleep(20);
+      for (let waited = 0; children.size > 0 && waited < graceMs; waited += 20) await sleep(20);
       for (const child of children) {
         // The process group is the one that `detached` gave to exactly this child.
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');

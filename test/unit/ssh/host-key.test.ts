@@ -78,6 +78,18 @@ describe('judgeHostKey', () => {
     );
   });
 
+  it('lets a negated name exclude the host, by whichever of its names a line would match', () => {
+    const moved = { ...web1, port: 2222 };
+    for (const hosts of ['*,!web1', '!web1,*', '*,![web1]:2222', '*,![10.0.0.5]:2222']) {
+      expect(verdict([`${hosts} ${ed25519.line}`], ed25519.blob, moved)).toBe('HOST_KEY_UNKNOWN');
+    }
+    expect(verdict([`*,!web2 ${ed25519.line}`], ed25519.blob, moved)).toBeUndefined();
+    // Not so for a revocation.
+    expect(verdict([`web1 ${ed25519.line}`, `@revoked *,!web1 ${ed25519.line}`], ed25519.blob, moved)).toBe(
+      'HOST_KEY_REVOKED',
+    );
+  });
+
   it('names fingerprint, type and the exact command that would trust the key', () => {
     const refused = judgeHostKey(web1, known([]), ed25519.blob);
     const fingerprint = fingerprintOf(ed25519.blob);
