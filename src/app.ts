@@ -49,7 +49,11 @@ export const compose = (version: string, log: Log): CliParts => {
     },
     openDoctor: (config) => openDoctor(config, packageRoot, log),
     serve: (from) => serve(from, version, open, log),
-    loadCatalog: (siteDirs) => Promise.resolve(catalogOf(packageRoot, { builtin: true, dirs: siteDirs })),
+    loadCatalog: (choice) => Promise.resolve().then(() => catalogOf(packageRoot, choice)),
+    makeApproverKey: async (want) => {
+      const { makeApproverKey } = await import('./approver/enrol.ts');
+      return makeApproverKey(want);
+    },
     trustHostKey: async (config, want) => {
       const { trustHostKey } = await import('./ssh/trust-host-key.ts');
       return trustHostKey(channelOptions(config, log), want);

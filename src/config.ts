@@ -72,6 +72,9 @@ export interface Config {
 /** Published as docs/reference/mcp-pra.schema.json (JSON Schema draft 2020-12). */
 export const configJsonSchema = z.toJSONSchema(configSchema, { target: 'draft-2020-12', io: 'input' });
 
+/** The same, as the walk over its keys reads it. */
+const schemaNode: SchemaNode = JSON.parse(JSON.stringify(configJsonSchema));
+
 const MAX_BYTES = 1_048_576;
 
 /**
@@ -89,7 +92,7 @@ export const loadConfig = (flag?: string, context: PathContext = processPaths())
   const parsed = configSchema.safeParse(value);
   problems.push(...crossProblems(value, source));
   if (!parsed.success) {
-    problems.push(...schemaProblems(parsed.error.issues, source, configJsonSchema as SchemaNode));
+    problems.push(...schemaProblems(parsed.error.issues, source, schemaNode));
   }
   if (!parsed.success || problems.length > 0) throw invalid(problems);
   return settle(parsed.data, path, source, context);
@@ -254,7 +257,7 @@ const passphraseOf = (
 };
 
 /** The login name in the characters a principal may have. */
-const loginName = (): string => {
+export const loginName = (): string => {
   try {
     return (
       userInfo()

@@ -5,9 +5,10 @@ import type { ConfigSource, KeyPath } from './source.ts';
 
 type Loose = Readonly<Record<string, unknown>>;
 
-const object = (value: unknown): Loose =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : {};
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
+const isObject = (value: unknown): value is Loose =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const object = (value: unknown): Loose => (isObject(value) ? value : {});
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 /**
  * What one value says about another. Works on the file as it was written, whatever its shape, so that these problems are

@@ -133,8 +133,11 @@ export const configSchema = z
         builtin: z
           .boolean()
           .default(true)
-          .describe('false: only the definitions of dirs, none of those that are shipped.'),
-        dirs: z.array(path).default([]).describe('Folders with diagnostics/ and actions/ of this site.'),
+          .describe('false: only the definitions of dirs, none of the shipped ones.'),
+        dirs: z
+          .array(path)
+          .default([])
+          .describe('Folders with diagnostics/, actions/ and scripts/ of this site.'),
       })
       .prefault({}),
   })

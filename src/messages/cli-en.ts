@@ -115,7 +115,7 @@ export const cliEn = {
   'doctor.no_auto': 'no auto key: nothing runs without a person',
   'doctor.approver': 'approver key of {principal} is encrypted',
   'doctor.no_approver': 'no approver on this machine: requests have to be approved on another one',
-  'doctor.no_approver_fix': 'run mcp-pra init --approver-only, or add approver: to the configuration',
+  'doctor.no_approver_fix': 'add approver (principal, key) to the configuration, then run mcp-pra init',
   'doctor.host_key': '{host}: host key known ({keys})',
   'doctor.no_host_key': '{host}: no host key in {path}',
   'doctor.no_host_key_fix':
@@ -135,20 +135,27 @@ export const cliEn = {
   'doctor.internal': '{what}: an internal error',
 
   // init
-  'init.exists': 'There is a configuration at {path}; --force overwrites it, keys are kept.',
-  'init.no_keygen': 'ssh-keygen is missing or failed: install the OpenSSH client (Debian: apt install openssh-client)',
-  'init.host_form': 'A host is name=address or name=address:port, not: {given}',
+  'init.exists':
+    'There is a configuration at {path}: add hosts in it, or overwrite it with --force. Keys are kept either way.',
+  'init.keygen':
+    'ssh-keygen is missing or failed. Install the OpenSSH client; on Debian: apt install openssh-client',
+  'init.host_form': 'A host is written name=address or name=address:port.',
+  'init.principal_form': 'A principal is 1 to 64 letters, digits and @ . _ -',
   'init.made': 'made',
   'init.kept': 'kept',
-  'init.transport': 'Transport keys are not encrypted: their files are 0600, and they can run nothing above LOW.',
-  'init.approver_intro': 'Your approver key. ssh-keygen asks for a passphrase; it is typed at each approval and stored nowhere.',
-  'init.approver_empty': 'An approver key needs a passphrase; the new key was removed.',
-  'init.approver_later': 'No approver key was made. To make it, in a terminal:',
+  'init.transport':
+    'Transport keys are not encrypted, so that the server can start without you: their files are 0600, and they can run nothing above LOW.',
+  'init.approver_intro':
+    'Now your approver key. ssh-keygen asks for its passphrase: you type it at each approval, and nothing stores it.',
+  'init.approver_later':
+    'There is no approver key yet. Make it in a terminal, then run mcp-pra init once more:',
+  'init.vars_lack': 'The file {vars} was kept and lacks what follows. Add it:',
   'init.steps': 'What is left to do',
-  'init.step_hosts': 'Add your hosts to {path} and to {inventory}',
-  'init.step_policy': 'Say in {vars} which units and pairs your hosts allow (mcp_pra_policy)',
+  'init.step_hosts': 'Add your hosts to {config} and to {inventory}',
+  'init.step_policy': 'Say in {vars} what each host allows (mcp_pra_policy)',
   'init.step_provision': 'Make the hosts targets:',
-  'init.step_trust': 'Trust each host key, compared on its console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub):',
+  'init.step_trust':
+    'Trust each host key. Compare it on the console of the host, with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
   'init.step_doctor': 'Check everything:',
-  'init.step_desktop': 'Add this to the configuration of Claude Desktop (Settings, Developer, Edit config):',
+  'init.step_desktop': 'Add this to the configuration of Claude Desktop (Settings, Developer, Edit Config):',
 } as const;

@@ -36,6 +36,12 @@ export const en = {
     'The file {path} is not a private key that can be used here.',
     'Make an ed25519 key: see keys.example/README.md',
   ],
+  APPROVER_MISSING: [
+    'approval',
+    2,
+    'No approver is configured on this machine.',
+    'Add approver with principal and key to the configuration, then run: mcp-pra init',
+  ],
   TERMINAL_REQUIRED: [
     'approval',
     2,

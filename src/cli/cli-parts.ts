@@ -1,0 +1,65 @@
+import type { Config } from '../config.ts';
+import type { Catalog } from '../catalog/types.ts';
+import type { PraError } from '../errors.ts';
+import type { PersonDesk } from '../request/desk.ts';
+import type { Store } from '../request/ports.ts';
+import type { DoctorPorts } from './doctor-ports.ts';
+
+/** What the commands need of the composition root. Nothing here is made before a command asks for it. */
+export interface CliParts {
+  /** Of package.json. */
+  readonly version: string;
+  /** The folder with package.json, catalog/, ansible/. Absolute. */
+  readonly packageRoot: string;
+  /** How this program was started: for the Claude Desktop entry. Absolute paths. */
+  readonly program: { readonly node: string; readonly script: string };
+  /** Database, catalog and channel; nothing is connected before it is used. Throws what their opening throws. */
+  openApp(config: Config): Promise<CliApp>;
+  /** For `doctor`, which must work when the app does not open. */
+  openDoctor(config: Config): Promise<DoctorPorts>;
+  /** Serves MCP until standard input ends. A broken configuration is served too: every call then says what is wrong. */
+  serve(from: ServeFrom): Promise<void>;
+  /** The shipped catalog, the site's folders, or both. Throws CATALOG_INVALID. */
+  loadCatalog(choice: Config['catalog']): Promise<Catalog>;
+  /**
+   * Makes an approver's key with ssh-keygen, which asks for the passphrase on the terminal itself. Throws
+   * TERMINAL_REQUIRED, KEY_UNENCRYPTED, USAGE.
+   */
+  makeApproverKey(want: {
+    readonly path: string;
+    readonly principal: string;
+  }): Promise<{ readonly path: string }>;
+  /** Trusts exactly this key of a host (src/ssh/trust-host-key.ts). */
+  trustHostKey(
+    config: Config,
+    want: { readonly host: string; readonly fingerprint: string },
+  ): Promise<TrustedKey>;
+}
+
+export type ServeFrom =
+  | { readonly kind: 'config'; readonly config: Config }
+  | { readonly kind: 'broken'; readonly error: PraError; readonly details: readonly string[] };
+
+export interface TrustedKey {
+  readonly type: string;
+  readonly fingerprint: string;
+  readonly path: string;
+  readonly replaced: number;
+}
+
+export interface CliApp {
+  readonly desk: PersonDesk;
+  readonly store: Pick<Store, 'tail' | 'verifyLedger'>;
+  /**
+   * Opens the approver's key with a passphrase that was typed. Throws KEY_MISSING, FILE_MODE, KEY_INVALID (not encrypted
+   * either), KEY_PASSPHRASE for a wrong one.
+   */
+  openApprover(passphrase: Buffer): Promise<TicketSigner>;
+  /** Ends connections and closes the database. */
+  close(): Promise<void>;
+}
+
+export interface TicketSigner {
+  /** The base64 SSHSIG blob over exactly this ticket. */
+  sign(ticket: string, namespace: string): string;
+}

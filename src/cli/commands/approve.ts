@@ -1,0 +1,88 @@
+import type { Command } from 'commander';
+import { PraError, type ExitCode } from '../../errors.ts';
+import type { ApprovalSheet } from '../../request/desk.ts';
+import type { CliContext } from '../cli-context.ts';
+import type { CliApp, TicketSigner } from '../cli-parts.ts';
+import { exitOfView } from '../exit-of.ts';
+import { followRun } from '../follow-run.ts';
+import { Page } from '../page.ts';
+import { requestPage } from '../request-page.ts';
+import type { Cli } from '../run-cli.ts';
+import { say } from '../say.ts';
+import { Terminal } from '../terminal.ts';
+
+const PASSPHRASE_TRIES = 3;
+
+/**
+ * `mcp-pra approve`: a person reads what the host signed, says yes, types the passphrase; the ticket is signed and run.
+ * There is no flag, variable or file that answers for the person.
+ */
+export const addApprove = (program: Command, cli: Cli): void => {
+  const command = cli
+    .command(program, 'approve', 'read a request, sign it and run it; needs a terminal')
+    .argument('<id>', 'its id, or the beginning of it')
+    .option('--no-run', 'sign only; leave the run to the requester or to: mcp-pra execute');
+  command.action((id: string, { run }: { readonly run: boolean }) =>
+    cli.run(command, (context) => approve(context, id, run)),
+  );
+};
+
+const approve = async (context: CliContext, id: string, run: boolean): Promise<ExitCode> => {
+  const screen = context.json ? context.io.stderr : context.io.stdout;
+  const terminal = new Terminal(context.io, screen);
+  const { approver } = context.config();
+  if (approver === undefined) throw new PraError('APPROVER_MISSING');
+  const app = await context.app();
+
+  const sheet = await app.desk.sheet(id);
+  screen.write(
+    requestPage(Page.for(context.io, context.json ? 'stderr' : 'stdout'), sheet.view, sheet)
+      .line()
+      .toString(),
+  );
+  if (!(await confirm(terminal, sheet))) {
+    screen.write(`${say('approve.not', { id: sheet.view.id })}\n`);
+    return 4;
+  }
+  const signer = await openSigner(terminal, app, approver.principal, (text) => screen.write(text));
+  const signature = signer.sign(sheet.ticket, sheet.namespace);
+  const caller = { ...context.caller(), principal: approver.principal };
+  const approved = app.desk.approve(caller, sheet, { principal: approver.principal, signature });
+  screen.write(`${say('approve.done', { principal: approver.principal })}\n`);
+  if (!run) {
+    context.show(approved, (page) => page.line(say('approve.no_run', { id: approved.id })));
+    return 0;
+  }
+
+  screen.write(`${say('approve.running', { host: approved.host })}\n\n`);
+  const view = await followRun(context, approved.host, (options) =>
+    app.desk.execute(caller, approved.id, options),
+  );
+  context.show(view, (page) => requestPage(page, { ...view, output: null }));
+  return exitOfView(view);
+};
+
+/** Anything but a clear yes is a no. HIGH wants the host's name, so that a habit does not approve it. */
+const confirm = async (terminal: Terminal, { offer }: ApprovalSheet): Promise<boolean> => {
+  if (offer.impact === 'HIGH') return (await terminal.ask(say('approve.ask_host'))) === offer.host;
+  return /^(?:y|yes)$/iu.test(await terminal.ask(say('approve.ask')));
+};
+
+const openSigner = async (
+  terminal: Terminal,
+  app: CliApp,
+  principal: string,
+  write: (text: string) => unknown,
+): Promise<TicketSigner> => {
+  for (let left = PASSPHRASE_TRIES; ; left -= 1) {
+    const passphrase = await terminal.askHidden(say('approve.passphrase', { principal }));
+    try {
+      return await app.openApprover(passphrase);
+    } catch (error) {
+      if (!(error instanceof PraError) || error.code !== 'KEY_PASSPHRASE' || left <= 1) throw error;
+      write(`${say('approve.wrong')}\n`);
+    } finally {
+      passphrase.fill(0);
+    }
+  }
+};

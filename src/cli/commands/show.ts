@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import { PraError } from '../../errors.ts';
+import type { ApprovalSheet, PersonDesk } from '../../request/desk.ts';
+import { requestPage } from '../request-page.ts';
+import type { Cli } from '../run-cli.ts';
+
+/** `mcp-pra show`: one request; for a pending one the very screen that `approve` shows. */
+export const addShow = (program: Command, cli: Cli): void => {
+  const command = cli
+    .command(program, 'show', 'show a request: offer, ticket, outcome, receipt')
+    .argument('<id>', 'its id, or the beginning of it');
+  command.action((id: string) =>
+    cli.run(command, async (context) => {
+      const { desk } = await context.app();
+      const view = await desk.get(context.caller(), id, { signal: context.signal });
+      const sheet = view.state === 'PENDING' ? await sheetOf(desk, view.id) : undefined;
+      const value = sheet === undefined ? view : { ...view, ticket: sheet.ticket, offer: sheet.offer };
+      context.show(value, (page) => {
+        requestPage(page, view, sheet);
+        if (sheet !== undefined) page.line().line(view.next);
+      });
+      return 0;
+    }),
+  );
+};
+
+/** Undefined when it was decided in this very moment. */
+const sheetOf = async (desk: PersonDesk, id: string): Promise<ApprovalSheet | undefined> => {
+  try {
+    return await desk.sheet(id);
+  } catch (error) {
+    if (error instanceof PraError && ['STATE_CONFLICT', 'REQUEST_EXPIRED'].includes(error.code))
+      return undefined;
+    throw error;
+  }
+};

@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import { asPraError, PraError } from '../errors.ts';
+import type { CliContext } from './cli-context.ts';
+import type { DoctorPorts } from './doctor-ports.ts';
+import { checkHost } from './doctor-host.ts';
+import { check, failure, type Finding } from './finding.ts';
+import { say } from './say.ts';
+
+/** Hosts asked at the same time. */
+const AT_ONCE = 8;
+
+/** Checks this machine first, then each host (or one). A part that is broken does not hide the others. */
+export const checkEverything = async (
+  context: CliContext,
+  only: string | undefined,
+  progress: (what: string) => void,
+): Promise<readonly Finding[]> => {
+  const findings: Finding[] = [{ level: 'ok', text: say('doctor.node', { version: process.versions.node }) }];
+  let config: Config;
+  try {
+    config = context.config();
+  } catch (thrown) {
+    return [...findings, ...failure(asPraError(thrown))];
+  }
+  const { path, hosts } = config;
+  const chosen = hosts.filter(({ name }) => only === undefined || name === only).map(({ name }) => name);
+  if (only !== undefined && chosen.length === 0) {
+    throw new PraError('HOST_UNKNOWN', {
+      hosts: hosts
+        .map(({ name }) => name)
+        .slice(0, 20)
+        .join(', '),
+    });
+  }
+  findings.push({ level: 'ok', text: say('doctor.config', { path, hosts: hosts.length }) });
+  if (hosts.length === 0) {
+    findings.push({ level: 'warn', text: say('doctor.no_hosts'), fix: say('doctor.no_hosts_fix', { path }) });
+  }
+
+  const ports = await context.parts.openDoctor(config);
+  try {
+    const playbook = join(context.parts.packageRoot, 'ansible/playbooks/provision.yml');
+    findings.push(...(await checkMachine(config, ports)));
+    const catalog = await ports.catalog().catch(() => undefined);
+    for (let i = 0; i < chosen.length && !context.signal.aborted; i += AT_ONCE) {
+      const batch = chosen.slice(i, i + AT_ONCE);
+      progress(batch.join(', '));
+      const found = await Promise.all(
+        batch.map((host) =>
+          checkHost({
+            host,
+            ports,
+            catalog,
+            knownHosts: config.knownHosts,
+            playbook,
+            signal: context.signal,
+          }),
+        ),
+      );
+      findings.push(...found.flat());
+    }
+  } finally {
+    await ports.close();
+  }
+  return findings;
+};
+
+const checkMachine = async (config: Config, ports: DoctorPorts): Promise<readonly Finding[]> => {
+  const accounts = [
+    'reader',
+    'runner',
+    ...(config.keys.auto === undefined ? [] : ['auto' as const]),
+  ] as const;
+  const keys = await Promise.all(
+    accounts.map((account) =>
+      check(async () => {
+        await ports.openKey(account);
+        return say('doctor.key', { account });
+      }),
+    ),
+  );
+  return [
+    ...(await check(async () => say('doctor.catalog', { count: (await ports.catalog()).size }))),
+    ...(await check(async () => say('doctor.database', await ports.database()))),
+    ...keys.flat(),
+    ...(config.keys.auto === undefined
+      ? [{ level: 'warn', text: say('doctor.no_auto'), fix: 'mcp-pra init' } as const]
+      : []),
+    ...(await approver(config, ports)),
+  ];
+};
+
+const approver = async (config: Config, ports: DoctorPorts): Promise<readonly Finding[]> => {
+  if (config.approver === undefined) {
+    return [{ level: 'warn', text: say('doctor.no_approver'), fix: say('doctor.no_approver_fix') }];
+  }
+  const { principal } = config.approver;
+  return check(async () => {
+    await ports.approverKey();
+    return say('doctor.approver', { principal });
+  });
+};

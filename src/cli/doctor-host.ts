@@ -1,0 +1,125 @@
+import { asPraError } from '../errors.ts';
+import { check, type Finding } from './finding.ts';
+import type { DoctorPorts, TargetVersion } from './doctor-ports.ts';
+import { say } from './say.ts';
+
+export interface HostCheck {
+  readonly host: string;
+  readonly ports: DoctorPorts;
+  /** Definitions of this machine; undefined when they do not load, which was said already. */
+  readonly catalog: ReadonlyMap<string, string> | undefined;
+  readonly knownHosts: string;
+  /** The provisioning playbook, for the fixes. */
+  readonly playbook: string;
+  readonly signal: AbortSignal;
+}
+
+/** More than this is worth a word. A wrong clock refuses nothing. */
+const CLOCK_WARN_MS = 5_000;
+
+/** Host key, both channels, name, definitions and clock of one host. */
+export const checkHost = async (from: HostCheck): Promise<readonly Finding[]> => {
+  const { host, ports, signal } = from;
+  const hostKey = await checkHostKey(from);
+  if (hostKey.level !== 'ok') return [hostKey];
+  const reader = await ask('reader', host, () => ports.readerVersion(host, signal));
+  const runner = await ask('runner', host, () => ports.runnerVersion(host, signal));
+  const versions = [reader.version, runner.version].filter((version) => version !== undefined);
+  return [
+    hostKey,
+    ...reader.findings,
+    ...runner.findings,
+    ...name(host, runner.version),
+    ...definitions(from, reader.version, runner.version),
+    ...clock(host, versions),
+  ];
+};
+
+const checkHostKey = async ({ host, ports, knownHosts }: HostCheck): Promise<Finding> => {
+  try {
+    const keys = await ports.hostKeys(host);
+    if (keys.length > 0)
+      return { level: 'ok', text: say('doctor.host_key', { host, keys: keys.join(', ') }) };
+    return {
+      level: 'fail',
+      text: say('doctor.no_host_key', { host, path: knownHosts }),
+      fix: say('doctor.no_host_key_fix', { host }),
+    };
+  } catch (thrown) {
+    const { message, hint, layer, code } = asPraError(thrown);
+    return { level: 'fail', text: `${host}: ${message} [${layer} ${code}]`, fix: hint };
+  }
+};
+
+const ask = async (
+  channel: 'reader' | 'runner',
+  host: string,
+  version: () => Promise<TargetVersion>,
+): Promise<{ readonly findings: readonly Finding[]; readonly version: TargetVersion | undefined }> => {
+  let answer: TargetVersion | undefined;
+  const findings = await check(async () => {
+    answer = await version();
+    return say(`doctor.${channel}`, { host });
+  });
+  return { findings, version: answer };
+};
+
+const name = (host: string, version: TargetVersion | undefined): readonly Finding[] =>
+  version === undefined || version.host === null || version.host === host
+    ? []
+    : [
+        {
+          level: 'fail',
+          text: say('doctor.name', {
+            host,
+            name: /^[a-z0-9.-]{1,63}$/u.test(version.host) ? version.host : '?',
+          }),
+          fix: say('doctor.name_fix', { host }),
+        },
+      ];
+
+/** Each side that answered is compared for itself: the reader lists both kinds, the runner its actions. */
+const definitions = (
+  { host, catalog, playbook }: HostCheck,
+  reader: TargetVersion | undefined,
+  runner: TargetVersion | undefined,
+): readonly Finding[] => {
+  if (catalog === undefined || (reader === undefined && runner === undefined)) return [];
+  const fix = say('doctor.digest_fix', { playbook });
+  const bad = [...catalog].flatMap(([definition, digest]): readonly Finding[] => {
+    const sides = [
+      ...(reader === undefined ? [] : [reader.digests.get(definition)]),
+      ...(runner === undefined || !definition.startsWith('action ') ? [] : [runner.digests.get(definition)]),
+    ];
+    const wrong = sides.find((side) => side !== digest);
+    if (sides.every((side) => side === digest)) return [];
+    const key = wrong === undefined ? 'doctor.digest_missing' : 'doctor.digest_differs';
+    return [{ level: 'fail', text: say(key, { host, definition }), fix }];
+  });
+  const there = [...(reader?.digests.keys() ?? []), ...(runner?.digests.keys() ?? [])];
+  const extra = [...new Set(there)]
+    .filter(
+      (definition) =>
+        !catalog.has(definition) && /^(?:diagnostic|action) [a-z][a-z0-9_]{0,39}$/u.test(definition),
+    )
+    .map((definition): Finding => ({
+      level: 'warn',
+      text: say('doctor.digest_extra', { host, definition }),
+      fix: say('doctor.digest_extra_fix'),
+    }));
+  const good: readonly Finding[] =
+    bad.length > 0 ? [] : [{ level: 'ok', text: say('doctor.digests', { host, count: catalog.size }) }];
+  return [...good, ...bad, ...extra];
+};
+
+const clock = (host: string, versions: readonly TargetVersion[]): readonly Finding[] => {
+  const offsets = versions.flatMap(({ clockOffsetMs }) => (clockOffsetMs === null ? [] : [clockOffsetMs]));
+  const worst = offsets.sort((a, b) => Math.abs(b) - Math.abs(a))[0];
+  if (worst === undefined) return [];
+  const text = say('doctor.clock', { host, seconds: (worst / 1_000).toFixed(1) });
+  return [
+    Math.abs(worst) <= CLOCK_WARN_MS
+      ? { level: 'ok', text }
+      : { level: 'warn', text, fix: say('doctor.clock_fix') },
+  ];
+};

@@ -1,0 +1,31 @@
+/** What a target says about itself on one of its channels. */
+export interface TargetVersion {
+  /** `diagnostic <name>` or `action <name>` → SHA-256 hex of the definition it has. */
+  readonly digests: ReadonlyMap<string, string>;
+  /** The target's wall clock minus ours. */
+  readonly clockOffsetMs: number | null;
+  /** What the target calls itself; the runner side only. */
+  readonly host: string | null;
+}
+
+/**
+ * The checks of `mcp-pra doctor` that need more than files. Each is independent, throws PraError when it fails, and makes
+ * nothing that outlives `close`.
+ */
+export interface DoctorPorts {
+  /** Definitions as this machine has them: keys as in `TargetVersion.digests`. */
+  catalog(): Promise<ReadonlyMap<string, string>>;
+  /** Opens the database and walks the whole ledger and its mirror. */
+  database(): Promise<{ readonly path: string; readonly entries: number }>;
+  /** Opens a transport key or the auto key: exists, mode, passphrase, kind. */
+  openKey(account: 'reader' | 'runner' | 'auto'): Promise<void>;
+  /** The approver's key: exists, mode, and is encrypted. The passphrase is not asked for. */
+  approverKey(): Promise<void>;
+  /** Fingerprints that known_hosts has for a host, revoked ones left out. */
+  hostKeys(host: string): Promise<readonly string[]>;
+  /** The verb `version` of the reader channel. */
+  readerVersion(host: string, signal?: AbortSignal): Promise<TargetVersion>;
+  /** The word `version` of the runner channel. */
+  runnerVersion(host: string, signal?: AbortSignal): Promise<TargetVersion>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,43 @@
+import type { ExitCode } from '../errors.ts';
+import type { LookReport, ReadStatus, RequestView } from '../request/desk.ts';
+import type { State } from '../request/types.ts';
+
+const EXIT_OF_STATE: Readonly<Record<State, ExitCode>> = {
+  SUCCEEDED: 0,
+  FAILED: 1,
+  VERIFY_FAILED: 1,
+  INTERRUPTED: 1,
+  DENIED: 3,
+  WITHDRAWN: 3,
+  REVOKED: 3,
+  STALE: 3,
+  REFUSED_BY_TARGET: 3,
+  NEVER_STARTED: 3,
+  PROPOSED: 4,
+  PENDING: 4,
+  APPROVED: 4,
+  AUTO_APPROVED: 4,
+  EXPIRED: 4,
+  DISPATCHING: 6,
+  RUNNING: 6,
+  UNKNOWN: 6,
+  SENT_NO_RETURN: 6,
+};
+
+/** The exit code of a command that wanted the action done (DESIGN §4). */
+export const exitOfView = (view: RequestView): ExitCode => EXIT_OF_STATE[view.state];
+
+const EXIT_OF_STATUS: Readonly<Record<ReadStatus, ExitCode>> = {
+  ok: 0,
+  not_present: 0,
+  failed: 1,
+  timeout: 1,
+  refused: 3,
+  unreachable: 5,
+};
+
+/** The worst of the hosts: a refusal before an unreachable host before a failure. */
+export const exitOfLook = ({ results }: LookReport): ExitCode => {
+  const codes = results.map((result) => EXIT_OF_STATUS[result.status]);
+  return ([3, 5, 1] as const).find((code) => codes.includes(code)) ?? 0;
+};

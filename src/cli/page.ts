@@ -1,0 +1,83 @@
+import { widthOf, painter, type CliIo, type Paint } from './cli-io.ts';
+import { chunks, wrap } from './plain-text.ts';
+
+const LABEL = 12;
+
+/** Builds a screen of titled sections, each line fitting the terminal; a string in the end. */
+export class Page {
+  readonly width: number;
+  readonly paint: Paint;
+  readonly #lines: string[] = [];
+
+  constructor(width: number, paint: Paint) {
+    this.width = width;
+    this.paint = paint;
+  }
+
+  /** For one of the two output streams. */
+  static for(io: CliIo, stream: 'stdout' | 'stderr' = 'stdout'): Page {
+    return new Page(widthOf(io[stream]), painter(io[stream], io.env));
+  }
+
+  /** One line as it is. */
+  line(text = ''): this {
+    this.#lines.push(text);
+    return this;
+  }
+
+  /** The head of a section, after an empty line. */
+  title(text: string): this {
+    if (this.#lines.length > 0) this.line();
+    for (const part of wrap(text, this.width)) this.line(this.paint('bold', part));
+    return this;
+  }
+
+  /** `label   value`, the value wrapped under itself. An empty label continues the one before. */
+  field(label: string, value: string): this {
+    const lines = wrap(value, this.width - LABEL - 2);
+    for (const [index, text] of lines.entries()) {
+      const name = (index === 0 ? label : '').padEnd(LABEL);
+      this.line(`  ${label === '' ? name : this.paint('dim', name)}${text}`.trimEnd());
+    }
+    return this;
+  }
+
+  /** Words of somebody else behind a bar, so that they cannot pose as a part of the screen. */
+  words(text: string): this {
+    for (const part of wrap(text, this.width - 4)) this.#behindBar('│', part);
+    return this;
+  }
+
+  /** The same for text whose spaces count: broken at the width only, a broken-off rest behind another bar. */
+  verbatim(text: string): this {
+    for (const line of text.split('\n')) {
+      for (const [index, part] of chunks(line, this.width - 4).entries())
+        this.#behindBar(index === 0 ? '│' : '┆', part);
+    }
+    return this;
+  }
+
+  #behindBar(bar: string, text: string): void {
+    this.line(`  ${this.paint('dim', bar)} ${text}`.trimEnd());
+  }
+
+  /** Columns as wide as their widest cell; the last may be cut. */
+  table(rows: readonly (readonly string[])[]): this {
+    const widths = (rows[0] ?? []).map((_, column) =>
+      Math.max(...rows.map((row) => (row[column] ?? '').length)),
+    );
+    for (const [index, row] of rows.entries()) {
+      const text = row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd();
+      const fitted = text.length > this.width ? `${text.slice(0, this.width - 1)}…` : text;
+      this.line(index === 0 ? this.paint('dim', fitted) : fitted);
+    }
+    return this;
+  }
+
+  toString(): string {
+    return `${this.#lines.join('\n')}\n`;
+  }
+}

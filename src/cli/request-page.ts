@@ -1,0 +1,93 @@
+import type { ApprovalSheet, RequestView } from '../request/desk.ts';
+import type { Offer } from '../request/types.ts';
+import { neutralise } from '../request/neutralise.ts';
+import type { Style } from './cli-io.ts';
+import type { Page } from './page.ts';
+import { oneLine, showToken } from './plain-text.ts';
+import { receiptSection } from './receipt-page.ts';
+import { say } from './say.ts';
+
+const IMPACT_STYLE: Readonly<Record<RequestView['impact'], Style>> = {
+  LOW: 'green',
+  MEDIUM: 'yellow',
+  HIGH: 'red',
+};
+
+/**
+ * A request for a person to read. With the sheet of a pending one: first what the host signed, then what the catalog
+ * says of it, then the requester's words marked as such, and last the ticket, which is what a signature covers.
+ */
+export const requestPage = (page: Page, view: RequestView, sheet?: ApprovalSheet): Page => {
+  headSection(page, view);
+  if (sheet === undefined) commandSection(page, view);
+  else {
+    offerSection(page, sheet.offer);
+    page.title(say('catalog.title'));
+    page
+      .field(say('catalog.effects'), oneLine(sheet.effects))
+      .field(say('catalog.undo'), oneLine(sheet.undo));
+  }
+  page.title(say('reason.title', { requester: oneLine(view.requester) })).words(oneLine(view.reason));
+  if (sheet !== undefined) page.title(say('ticket.title')).verbatim(sheet.ticket.replace(/\n$/u, ''));
+  if (view.output !== null && view.output !== '') {
+    page.title(say('output.title')).verbatim(neutralise(view.output).text.replace(/\n+$/u, ''));
+    if (view.output_truncated) page.field('', say('output.truncated'));
+  }
+  if (view.receipt !== null) receiptSection(page, view.receipt);
+  if (sheet === undefined) page.line().line(say('request.next', { next: view.next }));
+  return page;
+};
+
+const headSection = (page: Page, view: RequestView): void => {
+  const impact = page.paint(IMPACT_STYLE[view.impact], view.impact);
+  page.title(say('request.title', { id: view.id }));
+  page.line(`  ${impact}  ${view.action} @ ${view.host}  ${timeLeft(view.seconds_left)}`.trimEnd());
+  page.line(`  ${say('request.asked', { requester: oneLine(view.requester), created: view.created_at })}`);
+  page.field(say('request.state'), view.state);
+  if (view.renew_of !== null) page.field(say('request.renews'), view.renew_of);
+  if (view.decided_by !== null) page.field(say('request.decided'), oneLine(view.decided_by));
+  if (view.decision_note !== null) page.field(say('request.note'), oneLine(view.decision_note));
+  if (view.rule !== null) page.field(say('request.rule'), oneLine(view.rule));
+  if (view.refusal !== null) page.field(say('request.refusal'), oneLine(view.refusal));
+};
+
+/** Time until the deadline that the request has now; nothing when it has none. */
+export const timeLeft = (seconds: number | null): string => {
+  if (seconds === null) return '';
+  return seconds === 0
+    ? say('request.over')
+    : say('request.left', { minutes: Math.floor(seconds / 60), seconds: seconds % 60 });
+};
+
+const offerSection = (page: Page, offer: Offer): void => {
+  page.title(say('offer.title', { key: offer.hostKey }));
+  page.field(say('offer.host'), offer.host).field(say('offer.action'), offer.action);
+  for (const [index, [name, value]] of offer.args.entries())
+    page.field(index === 0 ? say('offer.args') : '', `${name} = ${showToken(value)}`);
+  page.field(say('offer.impact'), page.paint(IMPACT_STYLE[offer.impact], offer.impact));
+  commandLines(page, offer.argv);
+  for (const [index, file] of offer.files.entries()) {
+    page.field(index === 0 ? say('offer.files') : '', '');
+    page.line(`      ${showToken(file.path)}`).line(`        sha256 ${file.sha256}`);
+  }
+  for (const [index, { diagnostic, fact, value }] of offer.facts.entries()) {
+    if (index === 0) page.field(say('offer.facts'), '');
+    page.line(
+      `      ${diagnostic}.${fact} = ${value === undefined ? say('offer.absent') : showToken(value)}`,
+    );
+  }
+  const { count, namespace, signer } = offer.requires;
+  page.field(say('offer.requires'), say('offer.requires_value', { count, namespace, signer }));
+  page.field(say('offer.rule'), oneLine(offer.rule));
+  page.field(say('offer.clock'), offer.wallclock);
+};
+
+const commandSection = (page: Page, view: RequestView): void => {
+  if (view.argv.length > 0) commandLines(page, view.argv);
+};
+
+const commandLines = (page: Page, argv: readonly string[]): void => {
+  page.field(say('offer.command'), say('offer.command_note'));
+  for (const [index, token] of argv.entries())
+    page.line(`  ${String(index).padStart(5)}  ${showToken(token)}`);
+};
