@@ -177,11 +177,25 @@ class Claims:
     def create_output(self, id):
         """A descriptor of a new, empty output file, on the other shelf when the first cannot hold it; None when neither can."""
         for shelf in self.shelves:
-            try:
-                return os.open(f'{shelf.output}/{id}', os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            except OSError:
-                pass
+            handle = _create(f'{shelf.output}/{id}')
+            if handle is not None:
+                return handle
         return None
+
+    def move_output(self, id, kept):
+        """Gives up an output file that cannot grow: a descriptor of one on the other shelf that holds what was kept, or None."""
+        path = f'{self.volatile.output}/{id}'
+        handle = _create(path)
+        if handle is None:
+            return None
+        try:
+            _write_all(handle, kept)
+            os.unlink(f'{self.durable.output}/{id}')
+        except OSError:
+            os.close(handle)
+            os.unlink(path)
+            return None
+        return handle
 
     def prune(self):
         """Forgets a few old claims: none of this boot (their tickets could be used again), none that wall time or count calls recent."""
@@ -300,9 +314,9 @@ class Claims:
 # --- budgets of the auto key
 
 
-def check_auto_limits(host, claims, action, args, id):
-    """AUTO_LIMITED when the cooldown or a budget says so. A claim of the same id is not counted: it is a replay, judged as such."""
-    made = [claim for claim in claims if claim['is_auto'] and not claim['is_fence'] and claim['id'] != id]
+def check_auto_limits(host, claims, action, args):
+    """AUTO_LIMITED when the cooldown or a budget says so."""
+    made = [claim for claim in claims if claim['is_auto'] and not claim['is_fence']]
     ages = auto_ages(claims, host.boot_id, boottime_ms())
     pair = [ages[claim['id']] for claim in made if claim['action'] == action['name'] and claim['args'] == [list(arg) for arg in args]]
     limits = host.policy['auto_limits']
@@ -385,11 +399,22 @@ def _read_json(path):
         return None
 
 
+def _create(path):
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+
+
+def _write_all(handle, data):
+    while data:
+        data = data[os.write(handle, data) :]
+
+
 def _write_synced(path, data):
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        while data:
-            data = data[os.write(handle, data) :]
+        _write_all(handle, data)
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -107,8 +107,7 @@ class Run:
         self.file = self.claims.create_output(self.claim['id'])
         started, began = wallclock(), boottime_ms()
         rc = self._run_program()
-        if self.file is not None:
-            os.fsync(self.file)
+        self._sync()
         state = 'INTERRUPTED' if self.is_stopped else 'SUCCEEDED' if rc == 0 else 'FAILED'
         return {
             'state': state,
@@ -118,6 +117,13 @@ class Run:
             'duration_ms': str(boottime_ms() - began),
             'output': f'{form.sha256(self.kept)} {len(self.kept)}',
         }
+
+    def _sync(self):
+        try:
+            if self.file is not None:
+                os.fsync(self.file)
+        except OSError:
+            pass  # the result counts for more than the output's last bytes
 
     def _on_stop(self, *_):
         self.is_stopped = True
@@ -178,8 +184,9 @@ class Run:
             try:
                 written = os.write(self.file, piece)
             except OSError:
-                self.limit = {**self.limit, 'bytes': len(self.kept)}
-                return
+                os.close(self.file)
+                self.file = self.claims.move_output(self.claim['id'], self.kept)
+                continue
             self.kept += piece[:written]
             piece = piece[written:]
 

@@ -103,7 +103,7 @@ def verify_own_offer(host, keyring, signature, offer_bytes):
     """OFFER_SIGNATURE unless this host's own key, unrevoked, signed these bytes as an offer."""
     key_type, key_base64, key = host.key
     own = signature.key == key and signature.namespace == OFFER_NAMESPACE
-    if not own or not verify_with_key(signature, offer_bytes, 'host', key_type, key_base64, keyring.krl):
+    if not own or keyring.is_revoked(key_type, key_base64) or not verify_with_key(signature, offer_bytes, 'host', key_type, key_base64, keyring.krl):
         raise Refusal('OFFER_SIGNATURE')
 
 

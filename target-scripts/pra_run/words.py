@@ -10,7 +10,7 @@ from . import form
 from .host import Host, boottime_ms, wallclock
 from .refusal import Refusal
 
-INPUT_SECONDS = 20
+INPUT_SECONDS = 10
 LIFE_SECONDS = 600  # of a pra-run whose caller stopped reading; an action is not touched by its follower's end
 OUTPUT_PIECE = 8192
 WORDS_WHILE_FROZEN = ('status', 'result', 'fence', 'version')
@@ -270,8 +270,8 @@ def act(host, word, data, answer, request):
     request.permit(permit)
     claims = Claims(host)
     claims.prepare_folders()
-    if permit.is_auto:
-        check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'], permit.ticket['id'])
+    if permit.is_auto and claims.find(permit.ticket['id']) is None:  # else it is a replay, and step 12 says so
+        check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'])
     warnings = ['CLOCK_SKEW'] if verify.is_clock_skewed(permit, wallclock()) else []
     warnings += ['SOFTWARE_KEY'] if warns_of_software_key(host, permit.impact) else []
     with Shielded():
@@ -335,7 +335,7 @@ def check_and_claim(host, claims, permit, look_again):
     if any(permit.is_auto or not claim['is_auto'] for claim in running):
         raise Refusal('BUSY')
     if permit.is_auto:
-        check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'], permit.ticket['id'])
+        check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'])
     argv = look_again()
     claims.renew_ballast()
     claim = make_claim(host, claims, permit, argv)
