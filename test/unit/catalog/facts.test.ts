@@ -154,6 +154,17 @@ describe('what real hosts answer', () => {
     });
   });
 
+  test('disk_usage: a source that looks like a percentage', () => {
+    const bytes = '- 100 50 50 50% /odd\n5% 100 90 10 90% /odder\n';
+    expect(factsOf('disk_usage', { bytes, inodes: '' })).toMatchObject({
+      filesystems: [
+        { mount: '/odd', source: '-', used_percent: 50 },
+        { mount: '/odder', source: '5%', used_percent: 90 },
+      ],
+      fullest_mount: '/odder',
+    });
+  });
+
   test('failed_units: some, and none', () => {
     expect(factsOf('failed_units')).toEqual({
       count: 2,

@@ -113,6 +113,12 @@ describe('text', () => {
   });
 });
 
+test('a number is no word, although it could be written as one', () => {
+  const choice = { name: 'x', params: [param('level', 'choice', '1,2')] };
+  expect(codeOf(() => checkArgs(choice, { level: 1 }))).toBe('ARGUMENT_BAD');
+  expect(checkArgs(choice, { level: '1' }).get('level')).toBe('1');
+});
+
 test('toArgList is in name order', () => {
   expect(toArgList(checkArgs(journal, { unit: 'a.service' }))).toEqual([
     ['lines', '100'],
