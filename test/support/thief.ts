@@ -58,7 +58,7 @@ export const sshAs = async (
     ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
     ...args,
     `${account}@${loot.address}`,
-    ...command,
+    ...(command.length === 0 ? [] : ['--', ...command]),
   ]);
   child.stdin.on('error', () => {
     // Refused before it read its input: the refusal is what matters.
