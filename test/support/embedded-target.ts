@@ -30,7 +30,7 @@ const INSTALL_TARGET = join(import.meta.dirname, '../../target-scripts/install-t
 
 /** The catalog of the embedded target, and the scripts its actions name. */
 export const EMBEDDED_CATALOG = join(HERE, 'catalog');
-export const EMBEDDED_SCRIPTS = join(HERE, 'scripts');
+export const EMBEDDED_SCRIPTS = join(EMBEDDED_CATALOG, 'scripts');
 
 export type Policy = Readonly<Record<string, unknown>>;
 
