@@ -32,6 +32,8 @@ export interface Lab {
   down(): Promise<void>;
 }
 
+/** The project's own: a test runner may have been started with whatever Node the machine has. */
+export const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
 const KEEPER = fileURLToPath(new URL('keeper.ts', import.meta.url));
 const DOWN_TIMEOUT_MS = 30_000;
 
@@ -80,7 +82,7 @@ async function startLab(
   const progress = opts.progress ?? ((): void => {});
   const order: KeeperOrder = { base: await ensureBaseTree(progress), names, persistent };
   // A session of its own: Ctrl-C in the terminal reaches the owner, and the keeper hears of it through the pipe.
-  const keeper = spawn(process.execPath, [KEEPER, JSON.stringify(order)], {
+  const keeper = spawn(NODE, [KEEPER, JSON.stringify(order)], {
     stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,
   });

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mirrorInDeb822, mirrorInOneLine } from './apt-mirror.ts';
 import { listProcesses } from './cgroup.ts';
 import { isAlive, readHostStatus, readLabState, type LabState } from './lab-state.ts';
+import { NODE } from './lab-life.ts';
 import { labAvailable, labUp, runPlaybook, ssh, type Lab, type LabHost } from './lab.ts';
 import { parseRecap } from './playbook.ts';
 
@@ -54,11 +55,13 @@ async function startOwner(): Promise<{ kill: (signal: NodeJS.Signals) => Promise
   const lab = JSON.stringify(fileURLToPath(new URL('lab.ts', import.meta.url)));
   const program = `const { labUp } = await import(${lab});
     console.log((await labUp({ hosts: 1 })).dir); setInterval(() => {}, 1000);`;
-  const owner = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+  const owner = spawn(NODE, ['--input-type=module', '--eval', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(owner, 'exit');
-  const [folder] = (await once(createInterface({ input: owner.stdout }), 'line')) as [string];
+  const line = once(createInterface({ input: owner.stdout }), 'line') as Promise<[string]>;
+  const [folder] = await Promise.race([line, exited.then(() => [''])]);
+  if (folder === undefined || folder === '') throw new Error('the owner ended before its lab was up');
   return {
     folder,
     async kill(signal) {
