@@ -21,7 +21,12 @@ export const followRun = (
 ): Promise<RequestView> =>
   withProgress(context.io, say('progress.run', { host }), async (progress) => {
     const { signal } = context;
-    const onOutput = printer(context, progress);
+    let streamed = false;
+    const print = printer(context, progress);
+    const onOutput = (text: string): void => {
+      streamed = true;
+      print(text);
+    };
     let view: RequestView | undefined;
     let unknown = 0;
     try {
@@ -41,7 +46,8 @@ export const followRun = (
       throw new PraError('CANCELLED');
     }
     if (view === undefined) throw new PraError('INTERNAL');
-    return view;
+    // What has been on the screen already is not shown again.
+    return streamed && !context.json ? { ...view, output: null } : view;
   });
 
 const isUnderway = ({ state }: RequestView): boolean => ['DISPATCHING', 'RUNNING', 'UNKNOWN'].includes(state);

@@ -25,7 +25,7 @@ export const lookPage = (page: Page, { results, summary }: LookReport, full: boo
     const status = page.paint(STYLE[result.status], result.status);
     page.title(`${result.host}  ${result.diagnostic}`);
     page.line(
-      `  ${status}  ${String(result.duration_ms)} ms${result.code === null ? '' : `  ${result.code}`}`,
+      `  ${status}  ${String(Math.round(result.duration_ms))} ms${result.code === null ? '' : `  ${result.code}`}`,
     );
     if (result.hint !== null) page.field('', result.hint);
     for (const [name, value] of Object.entries(result.facts)) factLines(page, name, value, full);

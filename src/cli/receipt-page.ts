@@ -15,9 +15,18 @@ export const receiptSection = (page: Page, receipt: NonNullable<RequestView['rec
       say('receipt.duration', { started: receipt.started, finished: receipt.finished, seconds }),
     );
   }
-  if (receipt.output !== undefined)
-    page.field(say('receipt.output'), say('receipt.output_value', receipt.output));
-  page.field(say('receipt.ticket'), `sha256 ${receipt.ticket}`);
-  if (receipt.previous !== undefined) page.field(say('receipt.previous'), `sha256 ${receipt.previous}`);
+  if (receipt.output !== undefined) {
+    page.field(say('receipt.output'), say('receipt.bytes', { bytes: receipt.output.bytes }));
+    hashLine(page, receipt.output.sha256);
+  }
+  page.field(say('receipt.ticket'), '');
+  hashLine(page, receipt.ticket);
+  if (receipt.previous !== undefined) {
+    page.field(say('receipt.previous'), '');
+    hashLine(page, receipt.previous);
+  }
   if (!receipt.durable) page.line(`  ${page.paint('yellow', say('receipt.not_durable'))}`);
 };
+
+/** A hash is as long as a line may be: it gets one of its own. */
+const hashLine = (page: Page, sha256: string): void => void page.line(`      sha256 ${sha256}`);

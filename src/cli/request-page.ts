@@ -18,7 +18,7 @@ const IMPACT_STYLE: Readonly<Record<RequestView['impact'], Style>> = {
  * says of it, then the requester's words marked as such, and last the ticket, which is what a signature covers.
  */
 export const requestPage = (page: Page, view: RequestView, sheet?: ApprovalSheet): Page => {
-  headSection(page, view);
+  headSection(page, view, sheet !== undefined);
   if (sheet === undefined) commandSection(page, view);
   else {
     offerSection(page, sheet.offer);
@@ -38,7 +38,15 @@ export const requestPage = (page: Page, view: RequestView, sheet?: ApprovalSheet
   return page;
 };
 
-const headSection = (page: Page, view: RequestView): void => {
+/** How it ended, for somebody who has just read the request: state, refusal, receipt, next step. */
+export const outcomePage = (page: Page, view: RequestView): Page => {
+  page.line().field(say('request.state'), view.state);
+  if (view.refusal !== null) page.field(say('request.refusal'), oneLine(view.refusal));
+  if (view.receipt !== null) receiptSection(page, view.receipt);
+  return page.line().line(say('request.next', { next: view.next }));
+};
+
+const headSection = (page: Page, view: RequestView, hasOffer: boolean): void => {
   const impact = page.paint(IMPACT_STYLE[view.impact], view.impact);
   page.title(say('request.title', { id: view.id }));
   page.line(`  ${impact}  ${view.action} @ ${view.host}  ${timeLeft(view.seconds_left)}`.trimEnd());
@@ -47,7 +55,7 @@ const headSection = (page: Page, view: RequestView): void => {
   if (view.renew_of !== null) page.field(say('request.renews'), view.renew_of);
   if (view.decided_by !== null) page.field(say('request.decided'), oneLine(view.decided_by));
   if (view.decision_note !== null) page.field(say('request.note'), oneLine(view.decision_note));
-  if (view.rule !== null) page.field(say('request.rule'), oneLine(view.rule));
+  if (view.rule !== null && !hasOffer) page.field(say('request.rule'), oneLine(view.rule));
   if (view.refusal !== null) page.field(say('request.refusal'), oneLine(view.refusal));
 };
 
@@ -67,7 +75,7 @@ const offerSection = (page: Page, offer: Offer): void => {
   page.field(say('offer.impact'), page.paint(IMPACT_STYLE[offer.impact], offer.impact));
   commandLines(page, offer.argv);
   for (const [index, file] of offer.files.entries()) {
-    page.field(index === 0 ? say('offer.files') : '', '');
+    if (index === 0) page.field(say('offer.files'), '');
     page.line(`      ${showToken(file.path)}`).line(`        sha256 ${file.sha256}`);
   }
   for (const [index, { diagnostic, fact, value }] of offer.facts.entries()) {

@@ -40,7 +40,7 @@ export const cliEn = {
   // requests
   'list.none': 'Nothing waits for a decision.',
   'list.empty': 'There are no requests.',
-  'list.head': 'id|state|impact|action|host|asked by|time left',
+  'list.head': 'id|state|left|impact|action|host|asked by',
   'request.title': 'Request {id}',
   'request.state': 'state',
   'request.left': '{minutes} min {seconds} s left',
@@ -79,14 +79,14 @@ export const cliEn = {
   'receipt.times': 'ran',
   'receipt.duration': '{started} to {finished}, {seconds} s',
   'receipt.output': 'output',
-  'receipt.output_value': '{bytes} bytes, sha256 {sha256}',
+  'receipt.bytes': '{bytes} bytes',
   'receipt.ticket': 'ticket',
   'receipt.previous': 'previous',
   'receipt.not_durable': 'The host could not record the claim durably; it is in memory only.',
 
   // approving
-  'approve.ask': 'Approve this? Type y or N: ',
-  'approve.ask_host': 'HIGH impact. Type the name of the host to approve: ',
+  'approve.ask': 'Approve this on {host}? [y/N] ',
+  'approve.ask_host': 'HIGH impact: type the name of the host to approve: ',
   'approve.not': 'Not approved. The request stays as it is; to refuse it: mcp-pra deny {id}',
   'approve.passphrase': 'Passphrase of the approver key of {principal}: ',
   'approve.wrong': 'That passphrase does not open the key.',

@@ -17,8 +17,10 @@ await build({
   platform: 'node',
   target: 'node22.14',
   external: ['better-sqlite3', 'cpu-features', './crypto/build/Release/sshcrypto.node', '*.node'],
-  // ssh2 and pino are CommonJS: give them a require of their own.
-  banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
+  // ssh2 and pino are CommonJS: give them a require and a __dirname of their own (ssh2's WebAssembly part wants one).
+  banner: {
+    js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url); const { dirname: __dirname, filename: __filename } = import.meta;",
+  },
   legalComments: 'none',
   logLevel: 'warning',
 });

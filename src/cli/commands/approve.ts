@@ -6,7 +6,7 @@ import type { CliApp, TicketSigner } from '../cli-parts.ts';
 import { exitOfView } from '../exit-of.ts';
 import { followRun } from '../follow-run.ts';
 import { Page } from '../page.ts';
-import { requestPage } from '../request-page.ts';
+import { outcomePage, requestPage } from '../request-page.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
 import { Terminal } from '../terminal.ts';
@@ -58,14 +58,14 @@ const approve = async (context: CliContext, id: string, run: boolean): Promise<E
   const view = await followRun(context, approved.host, (options) =>
     app.desk.execute(caller, approved.id, options),
   );
-  context.show(view, (page) => requestPage(page, { ...view, output: null }));
+  context.show(view, (page) => outcomePage(page, view));
   return exitOfView(view);
 };
 
 /** Anything but a clear yes is a no. HIGH wants the host's name, so that a habit does not approve it. */
 const confirm = async (terminal: Terminal, { offer }: ApprovalSheet): Promise<boolean> => {
   if (offer.impact === 'HIGH') return (await terminal.ask(say('approve.ask_host'))) === offer.host;
-  return /^(?:y|yes)$/iu.test(await terminal.ask(say('approve.ask')));
+  return /^(?:y|yes)$/iu.test(await terminal.ask(say('approve.ask', { host: offer.host })));
 };
 
 const openSigner = async (

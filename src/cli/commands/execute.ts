@@ -12,17 +12,8 @@ export const addExecute = (program: Command, cli: Cli): void => {
   command.action((id: string) =>
     cli.run(command, async (context) => {
       const { desk } = await context.app();
-      let streamed = false;
-      const view = await followRun(context, id, (options) =>
-        desk.execute(context.caller(), id, {
-          ...options,
-          onOutput: (text) => {
-            streamed = true;
-            options.onOutput?.(text);
-          },
-        }),
-      );
-      context.show(view, (page) => requestPage(page, streamed ? { ...view, output: null } : view));
+      const view = await followRun(context, id, (options) => desk.execute(context.caller(), id, options));
+      context.show(view, (page) => requestPage(page, view));
       return exitOfView(view);
     }),
   );

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { timeLeft } from '../request-page.ts';
 import { oneLine } from '../plain-text.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
@@ -29,11 +28,11 @@ export const addPending = (program: Command, cli: Cli): void => {
         const rows = views.map((view) => [
           view.id,
           view.state,
+          clockOf(view.seconds_left),
           view.impact,
           view.action,
           view.host,
           oneLine(view.requester),
-          timeLeft(view.seconds_left),
         ]);
         return page.table([say('list.head').split('|'), ...rows]);
       });
@@ -41,3 +40,7 @@ export const addPending = (program: Command, cli: Cli): void => {
     }),
   );
 };
+
+/** `4:07`; nothing when no deadline runs. */
+const clockOf = (seconds: number | null): string =>
+  seconds === null ? '' : `${String(Math.floor(seconds / 60))}:${String(seconds % 60).padStart(2, '0')}`;
