@@ -47,7 +47,7 @@ export const requestView = z.object({
   terminal: z.boolean(),
   host: z.string(),
   action: z.string(),
-  args: z.array(z.tuple([z.string(), z.string()])),
+  args: z.record(z.string(), z.string()),
   impact: z.enum(['LOW', 'MEDIUM', 'HIGH']),
   requester: z.string(),
   reason: z.string(),

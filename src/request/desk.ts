@@ -1,6 +1,6 @@
 import type { Catalog, Facts, Impact } from '../catalog/types.ts';
 import type { HostEntry } from './ports.ts';
-import type { ArgList, Caller, Offer, Receipt, RequestId, SignedText, State } from './types.ts';
+import type { Caller, Offer, Receipt, RequestId, SignedText, State } from './types.ts';
 
 /** How one diagnostic ended on one host. A tool that is not installed is `not_present`: data, not an error. */
 export type ReadStatus = 'ok' | 'not_present' | 'refused' | 'unreachable' | 'timeout' | 'failed';
@@ -43,7 +43,7 @@ export interface RequestView {
   readonly terminal: boolean;
   readonly host: string;
   readonly action: string;
-  readonly args: ArgList;
+  readonly args: Readonly<Record<string, string>>;
   readonly impact: Impact;
   readonly requester: string;
   readonly reason: string;

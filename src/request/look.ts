@@ -113,7 +113,7 @@ const ask = async (
     parts.policy.read(host, diagnostic, args),
     signal === undefined ? {} : { signal },
   );
-  const base = blank(parts, host, diagnostic, said.durationMs);
+  const base = blank(parts, host, diagnostic, Math.round(said.durationMs));
   const refusal = parseRefusal(said.stderr);
   if (refusal !== undefined) {
     const hint = targetAdvice[refusal.code] ?? targetAdvice['other'] ?? null;

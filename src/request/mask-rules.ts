@@ -17,7 +17,7 @@ const KEY_NAMES =
   'pass(?:word|wd|phrase|code)s?|secrets?|tokens?|(?:api|access|auth|account|private|preshared|encryption|signing|master|shared|secret)[_.-]?keys?|credentials?|psk|(?<=[a-z][_.-])(?:pwd|pass|pw)|(?<![a-z])pass(?==)';
 const KEY_SUFFIX = '(?:[_.-]?(?:hash|value|base64|b64|plain|data|[0-9]{1,3}))?';
 const KEY = `(?:${KEY_NAMES})${KEY_SUFFIX}(?![A-Za-z0-9])`;
-const ASSIGN = '\\s{0,8}(?:=>|:=|[:=>])\\s{0,8}';
+const ASSIGN = '\\s{0,8}(?:=>|:=|=(?!>)|:(?!=)|>)\\s{0,8}';
 /** An unquoted value, up to white space or to what ends it in JSON, XML or around a quoted `NAME=value`. */
 const BARE = '(?![{[(<](?:["\'\\s]|$))[^\\s"\'`](?:[^\\s"\'`<,]|["\'`<,](?![\\s,}\\])"\'/]|$))*';
 /** Values that are no secret, or masked already. */

@@ -128,10 +128,12 @@ const autoApprove = async (
     ledger: parts.store.ledgerHead(),
   });
   const signature = await sign(Buffer.from(ticket));
+  // The host's own word for it: `auto yes` in the offer that it signed.
+  const rule = `LOW, and policy.json of ${request.host} lists ${request.action} with exactly these arguments under auto`;
   return parts.store.transition(
     id,
     'auto_approve',
-    { ticket, signatures: [signature], decidedBy: 'auto' },
+    { ticket, signatures: [signature], decidedBy: 'auto', rule },
     {
       kind: 'decision',
       code: 'auto_approve',
@@ -139,7 +141,7 @@ const autoApprove = async (
       host: request.host,
       subject: request.action,
       request: id,
-      detail: { rule: offer.rule },
+      detail: { rule },
     },
   );
 };

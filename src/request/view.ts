@@ -36,7 +36,7 @@ export const viewOf = (request: StoredRequest, now: number, output?: ShownOutput
     terminal: isTerminal(request.state),
     host: request.host,
     action: request.action,
-    args: request.args,
+    args: Object.fromEntries(request.args),
     impact: request.impact,
     requester: request.requester,
     reason: request.reason,
