@@ -1,5 +1,6 @@
 import { generateKeyPairSync, sign as signRaw } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { PraError } from '../../../src/errors.ts';
 import { verifyHostSigned } from '../../../src/request/host-signature.ts';
 import { sshString } from '../../../src/request/ssh-reader.ts';
 import { buildSshsig, fingerprint } from '../../../src/request/sshsig.ts';
@@ -32,8 +33,8 @@ const verdict = (...args: Parameters<typeof verifyHostSigned>): string => {
     verifyHostSigned(...args);
     return 'ok';
   } catch (error) {
-    const { code, values } = error as { code: string; values: { code: string } };
-    return `${code} ${values.code}`;
+    if (!(error instanceof PraError)) throw error;
+    return `${error.code} ${String(error.values['code'])}`;
   }
 };
 

@@ -11,6 +11,11 @@ const answer = (...events: readonly unknown[]): Buffer =>
   Buffer.from(['mcp-pra 1', ...events.map((event) => JSON.stringify(event)), ''].join('\n'));
 const read = (bytes: Buffer): RunnerEvent[] => new RunnerEvents().push(bytes);
 
+const offer = (size: number): Buffer => {
+  const empty = JSON.stringify({ event: 'offer', offer: '', signature: '' });
+  return answer({ event: 'offer', offer: 'x'.repeat(size - empty.length), signature: '' });
+};
+
 describe("pra-run's events", () => {
   it('are read in pieces of any size', () => {
     const events = [claimed, output(Buffer.from('hé')), { event: 'warning', code: 'CLOCK_SKEW' }];
@@ -80,10 +85,6 @@ describe("pra-run's events", () => {
   });
 
   it('have lines of at most 128 KiB, and nothing is kept beyond that', () => {
-    const offer = (size: number): Buffer => {
-      const empty = JSON.stringify({ event: 'offer', offer: '', signature: '' });
-      return answer({ event: 'offer', offer: 'x'.repeat(size - empty.length), signature: '' });
-    };
     expect(read(offer(131_072))).toHaveLength(1);
     expect(() => read(offer(131_073))).toThrow('EVENTS_FORM');
     const parser = new RunnerEvents();
@@ -100,9 +101,9 @@ describe("pra-run's events", () => {
   });
 });
 
-describe('a refusal', () => {
-  const of = (text: string): unknown => parseRefusal(Buffer.from(text));
+const of = (text: string): unknown => parseRefusal(Buffer.from(text));
 
+describe('a refusal', () => {
   it('is a whole line of three words', () => {
     expect(of('refused pra-run STALE\n')).toEqual({ layer: 'pra-run', code: 'STALE' });
     expect(of('warning wrapper RATE_UNAVAILABLE\nrefused wrapper VALUE_BAD\n')).toEqual({

@@ -41,6 +41,14 @@ const keygenVerifies = (line: string, armoured: string, message = MESSAGE): bool
   return spawnSync('ssh-keygen', args, { input: message }).status === 0;
 };
 
+const tail = (byte: number): Buffer => Buffer.concat([Buffer.from([byte]), sshUint32(7)]);
+const sha256 = (data: Buffer | string): Buffer => createHash('sha256').update(data).digest();
+const flagsOf = (sshsig: Buffer): unknown =>
+  verifySshsig({ message: MESSAGE, signatureBase64: sshsig.toString('base64'), namespace: NAMESPACE })
+    .securityKey;
+const algorithm = (name: string, size = 64): Buffer =>
+  Buffer.concat([sshString(name), sshString(Buffer.alloc(size, 1))]);
+
 const ed25519 = makeKey(folder.path, 'ed25519');
 const good = signWithKeygen(ed25519.path);
 
@@ -121,10 +129,14 @@ describe('our own signatures', () => {
 
   it('are made with ed25519 keys only', () => {
     const rsa = makeKey(folder.path, 'rsa-build', { sort: 'rsa' });
-    const sign = (): Buffer => Buffer.alloc(256);
-    expect(() => buildSshsig({ namespace: NAMESPACE, message: MESSAGE, publicKey: rsa.blob, sign })).toThrow(
-      'SIGNATURE_FORM',
-    );
+    expect(() =>
+      buildSshsig({
+        namespace: NAMESPACE,
+        message: MESSAGE,
+        publicKey: rsa.blob,
+        sign: () => Buffer.alloc(256),
+      }),
+    ).toThrow('SIGNATURE_FORM');
     expect(() =>
       buildSshsig({ namespace: NAMESPACE, message: MESSAGE, publicKey: blob, sign: () => Buffer.alloc(63) }),
     ).toThrow('SIGNATURE_FORM');
@@ -138,11 +150,9 @@ describe('security keys', () => {
   const type = 'sk-ssh-ed25519@openssh.com';
   const blob = Buffer.concat([sshString(type), sshString(raw), sshString('ssh:')]);
   const touched = (flags: number, claimed = flags): Buffer => {
-    const tail = (byte: number): Buffer => Buffer.concat([Buffer.from([byte]), sshUint32(7)]);
-    const hash = (data: Buffer | string): Buffer => createHash('sha256').update(data).digest();
     const signature = signRaw(
       null,
-      Buffer.concat([hash('ssh:'), tail(flags), hash(signedData(NAMESPACE, MESSAGE))]),
+      Buffer.concat([sha256('ssh:'), tail(flags), sha256(signedData(NAMESPACE, MESSAGE))]),
       privateKey,
     );
     const inner = Buffer.concat([sshString(type), sshString(signature), tail(claimed)]);
@@ -156,18 +166,15 @@ describe('security keys', () => {
     ]);
     return Buffer.concat([head, sshString(inner)]);
   };
-  const verify = (sshsig: Buffer): unknown =>
-    verifySshsig({ message: MESSAGE, signatureBase64: sshsig.toString('base64'), namespace: NAMESPACE })
-      .securityKey;
 
   it('are verified with their flags, as ssh-keygen does', () => {
-    expect(verify(touched(0x05))).toEqual({ flags: 5, present: true, verified: true, counter: 7 });
-    expect(verify(touched(0x01))).toMatchObject({ present: true, verified: false });
+    expect(flagsOf(touched(0x05))).toEqual({ flags: 5, present: true, verified: true, counter: 7 });
+    expect(flagsOf(touched(0x01))).toMatchObject({ present: true, verified: false });
     expect(keygenVerifies(`${type} ${blob.toString('base64')}`, armour(touched(0x05)))).toBe(true);
   });
 
   it('cannot have their flags raised afterwards', () => {
-    expect(() => verify(touched(0x01, 0x05))).toThrow('signature');
+    expect(() => flagsOf(touched(0x01, 0x05))).toThrow('signature');
   });
 });
 
@@ -200,8 +207,6 @@ describe('a blob that is not quite one', () => {
       sshString(parts.inner ?? inner),
       Buffer.from(parts.tail ?? ''),
     ]);
-  const algorithm = (name: string, size = 64): Buffer =>
-    Buffer.concat([sshString(name), sshString(Buffer.alloc(size, 1))]);
   const point = sshString(Buffer.alloc(32, 1));
 
   it('is rebuilt from its parts', () => {
