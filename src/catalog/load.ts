@@ -133,8 +133,12 @@ const scriptOf = ({ argv }: ActionFile): string | undefined => {
 
 const scriptFaults = (action: ActionFile, folders: readonly string[]): readonly Fault[] => {
   const script = scriptOf(action);
-  if (script === undefined || readScript(script, folders) !== undefined) return [];
-  return [{ path: ['argv', 0], message: 'there is no such script' }];
+  if (script === undefined) return [];
+  const found = new Set(scriptFiles(script, folders));
+  if (found.size === 1) return [];
+  // On a target the scripts of all catalogs are in one folder.
+  const message = found.size === 0 ? 'there is no such script' : 'a shipped script has that name already';
+  return [{ path: ['argv', 0], message }];
 };
 
 /** Where an action's script may be: in its own catalog first. */
@@ -144,11 +148,13 @@ const scriptFolders = (file: string, { scriptsDir }: LoadOptions): readonly stri
 ];
 
 const readScript = (script: string, folders: readonly string[]): Buffer | undefined => {
-  // The name is checked before it is a path: an invalid one has a fault of its own.
-  if (!/^[a-z][a-z0-9-]{0,39}$/u.test(script)) return undefined;
-  const path = folders.map((folder) => join(folder, script)).find(isFile);
+  const [path] = scriptFiles(script, folders);
   return path === undefined ? undefined : readFileSync(path);
 };
+
+/** The files of that name. It is checked before it is a path: an invalid one has a fault of its own. */
+const scriptFiles = (script: string, folders: readonly string[]): readonly string[] =>
+  /^[a-z][a-z0-9-]{0,39}$/u.test(script) ? folders.map((folder) => join(folder, script)).filter(isFile) : [];
 
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 

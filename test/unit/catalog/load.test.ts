@@ -130,6 +130,25 @@ describe('a catalog that is right', () => {
     expect(first?.digest).not.toBe(second?.digest);
   });
 
+  test('a folder of the catalog may have scripts of its own, but not of a shipped name', () => {
+    const shipped = join(dir, 'shipped');
+    mkdirSync(shipped);
+    put('diagnostics/state.yaml', DIAGNOSTIC);
+    put(
+      'actions/nudge.yaml',
+      ACTION.replace("argv: [/usr/bin/systemctl, kick, --, '{unit}']", "argv: ['script:nudge', '{unit}']"),
+    );
+    const messages = (): readonly string[] =>
+      checkCatalogFiles([dir], { scriptsDir: shipped }).problems.map(({ message }) => message);
+    expect(messages()).toEqual(['argv.0: there is no such script']);
+    put('scripts/nudge', '#!/bin/sh\n');
+    expect(messages()).toEqual([]);
+    put('shipped/nudge', '#!/bin/sh\n');
+    expect(messages()).toEqual(['argv.0: a shipped script has that name already']);
+    rmSync(join(dir, 'scripts/nudge'));
+    expect(messages()).toEqual([]);
+  });
+
   test('a folder of a site adds to the one that is shipped', () => {
     put('diagnostics/state.yaml', DIAGNOSTIC);
     const site = join(dir, 'site');
