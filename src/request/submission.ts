@@ -13,13 +13,16 @@ export interface Submission {
   /** The exact bytes that were signed. */
   readonly ticketText: string;
   readonly signatures: readonly string[];
+  /** Its text as bytes, one character each: what the host signed is ASCII, what somebody else sends may not be. */
   readonly offer: SignedText;
 }
 
 /** Standard input of an action word and of `fence`. Throws like `parseSubmission` rather than write what no target accepts. */
 export const serialiseSubmission = (submission: Submission): string => {
   const text = write(submission);
-  parseSubmission(text);
+  const read = parseSubmission(text);
+  const same = read.ticketText === submission.ticketText && read.offer.text === submission.offer.text;
+  if (!same) throw new FormError('SUBMISSION_FORM', 'round trip');
   return text;
 };
 
@@ -27,7 +30,7 @@ const write = ({ ticketText, signatures, offer }: Submission): string =>
   [
     ticketText.slice(0, -1),
     ...signatures.map((signature) => `signature ${signature}`),
-    `offer ${Buffer.from(offer.text).toString('base64')}`,
+    `offer ${Buffer.from(offer.text, 'latin1').toString('base64')}`,
     `offer-signature ${offer.signature}`,
     'end',
     '',
