@@ -130,7 +130,7 @@ def _check_param(shape, param):
     shape.object(param, ('name', 'type', 'bounds'), ('default',))
     shape.string(param['name'], form.NAME)
     shape.string(param['bounds'], r'[!-~]{1,512}')
-    shape.need(_bounds_ok(param['type'], param['bounds']))
+    shape.need(are_bounds(param['type'], param['bounds']))
     if 'default' in param:
         shape.string(param['default'], form.VALUE)
         shape.need(is_of_type(param['default'], param['type'], param['bounds']))
@@ -195,7 +195,7 @@ def _range(bounds):
     return (int(found[1]), int(found[2])) if found and int(found[1]) <= int(found[2]) else None
 
 
-def _bounds_ok(kind, bounds):
+def are_bounds(kind, bounds):
     if kind == 'unit':
         return re.fullmatch(r'[a-z]+(,[a-z]+)*', bounds) is not None
     if kind in ('integer', 'span'):
