@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { PARAM_TYPES } from '../../src/catalog/param-types.ts';
+import { judgeRequestLine } from '../../src/catalog/wire.ts';
 import { RenderedTarget, sectionsOf, verbText, type VerbParam } from '../support/rendered-target.ts';
 
 const PARAM = { type: z.string(), bounds: z.string() };
@@ -12,7 +14,9 @@ const LINE_VECTORS = z.array(
     name: z.string(),
     verbs: z.record(
       z.string(),
-      z.strictObject({ params: z.array(z.strictObject({ name: z.string(), ...PARAM })) }),
+      z.strictObject({
+        params: z.array(z.strictObject({ name: z.string(), ...PARAM, type: z.enum(PARAM_TYPES) })),
+      }),
     ),
     names: z.record(z.string(), z.record(z.string(), z.string())),
     line: z.string().optional(),
@@ -42,6 +46,14 @@ const read = (path: string): unknown => JSON.parse(readFileSync(join(VECTORS, pa
 /** A verb whose answer is its values, one a line, after placeholders and names were put in. */
 const echoVerb = (params: VerbParam[]) =>
   verbText({ params, run: [['out', '/usr/bin/printf', '%s\\n', ...params.map(({ name }) => `{${name}}`)]] });
+
+/** Name tables as files: `kind/name`, and the line in it. */
+const nameFiles = (names: Readonly<Record<string, Readonly<Record<string, string>>>>) =>
+  Object.fromEntries(
+    Object.entries(names).flatMap(([kind, table]) =>
+      Object.entries(table).map(([name, place]) => [`${kind}/${name}`, `${place}\n`]),
+    ),
+  );
 
 const target = new RenderedTarget();
 afterAll(() => target.remove());
@@ -93,11 +105,7 @@ describe('mcp-wrapper judges test/vectors/wire', () => {
     vectors.map(({ line, line_b64, verbs, names }) => ({
       line: line_b64 === undefined ? Buffer.from(line ?? '', 'utf8') : Buffer.from(line_b64, 'base64'),
       verbs: Object.fromEntries(Object.entries(verbs).map(([verb, { params }]) => [verb, echoVerb(params)])),
-      names: Object.fromEntries(
-        Object.entries(names).flatMap(([kind, table]) =>
-          Object.entries(table).map(([name, place]) => [`${kind}/${name}`, `${place}\n`]),
-        ),
-      ),
+      names: nameFiles(names),
     })),
   );
   const rows = vectors.map((vector, index) => ({ ...vector, judged: judged[index] }));
@@ -133,5 +141,101 @@ describe('mcp-wrapper judges test/vectors/params', () => {
     expect(vector.judged?.values).toEqual([
       NAME_TYPES.has(vector.type) ? `/some/${vector.value}` : vector.value,
     ]);
+  });
+});
+
+describe('mcp-wrapper and the client judge spoilt lines alike', () => {
+  const good = LINE_VECTORS.parse(read('wire/request-lines.json')).filter(({ verdict }) => verdict === 'ok');
+  const SEED = 20261121;
+  const MUTANTS = 600;
+
+  /** Mulberry32: small, and the same everywhere. */
+  const random = (() => {
+    let state = SEED;
+    return (below: number): number => {
+      state = (state + 0x6d2b79f5) | 0;
+      let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+      return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+    };
+  })();
+  const PIECES = [
+    ' ',
+    '-',
+    '/',
+    '.',
+    '..',
+    ',',
+    ';',
+    '$(id)',
+    '*',
+    '[a]',
+    '?',
+    '\\',
+    '"',
+    "'",
+    '\n',
+    '\t',
+    '=',
+    '{a}',
+    '0',
+    '9',
+    'a',
+    'f',
+    'A',
+    '_',
+    '@',
+    '80',
+    'c3',
+    'ed',
+    '\x7f',
+    '\x80',
+    '\xff',
+  ];
+
+  /** One to three edits: a byte gone, doubled or swapped for its neighbour, a piece put in or in the place of a byte. */
+  const spoil = (line: Buffer): Buffer => {
+    let bytes = line;
+    for (let edits = 1 + random(3); edits > 0; edits -= 1) {
+      const at = random(bytes.length + 1);
+      const piece =
+        random(4) === 0
+          ? Buffer.from([1 + random(255)])
+          : Buffer.from(PIECES[random(PIECES.length)] ?? '', 'latin1');
+      const gone = random(3) === 0 ? 0 : 1;
+      bytes = Buffer.concat([
+        bytes.subarray(0, at),
+        random(4) === 0 ? Buffer.alloc(0) : piece,
+        bytes.subarray(at + gone),
+      ]);
+    }
+    return bytes;
+  };
+  const mutants = Array.from({ length: MUTANTS }, () => {
+    const vector = good[random(good.length)];
+    if (vector === undefined) throw new Error('no vector');
+    return { ...vector, bytes: spoil(Buffer.from(vector.line ?? '', 'utf8')) };
+  });
+
+  test(`${MUTANTS} of them, seed ${SEED}`, () => {
+    const judged = judge(
+      mutants.map(({ bytes, verbs, names }) => ({
+        line: bytes,
+        verbs: Object.fromEntries(
+          Object.entries(verbs).map(([verb, { params }]) => [verb, echoVerb(params)]),
+        ),
+        names: nameFiles(names),
+      })),
+    );
+    const said = mutants.map(({ bytes }, index) => [bytes.toString('latin1'), judged[index]?.verdict]);
+    const client = mutants.map(({ bytes, verbs, names }) => [
+      bytes.toString('latin1'),
+      judgeRequestLine(bytes, verbs, names).verdict,
+    ]);
+    expect(said).toEqual(client);
+    // the corpus is worth something: every verdict is among them
+    expect(new Set(client.map(([, verdict]) => verdict))).toEqual(
+      new Set(['ok', 'LINE_FORM', 'VERB_UNLISTED', 'VALUE_COUNT', 'VALUE_BAD', 'NAME_UNKNOWN']),
+    );
   });
 });
