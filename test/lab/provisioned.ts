@@ -27,8 +27,18 @@ ExecStart=/usr/bin/sleep infinity
 WantedBy=multi-user.target
 `;
 
+/** The same, but starting takes five seconds: long enough to lose a connection meanwhile. */
+export const SLOW_UNIT = 'lab-slow.service';
+const SLOW = DEMO.replaceAll('lab-demo', 'lab-slow').replace(
+  'ExecStart=',
+  'ExecStartPre=/usr/bin/sleep 5\nExecStart=',
+);
+
 /** What the playbook is given for every host; tests may widen it. */
-export const provisionVars = (keys: LabKeys, policy: Record<string, unknown> = {}): Record<string, unknown> => ({
+export const provisionVars = (
+  keys: LabKeys,
+  policy: Record<string, unknown> = {},
+): Record<string, unknown> => ({
   mcp_pra_reader_keys: [publicKey(keys.reader)],
   mcp_pra_runner_keys: [publicKey(keys.runner)],
   mcp_pra_allowed_signers: [
@@ -36,15 +46,19 @@ export const provisionVars = (keys: LabKeys, policy: Record<string, unknown> = {
     `auto namespaces="mcp-pra-auto" ${publicKey(keys.auto)}`,
   ],
   mcp_pra_policy: {
-    values: { restart_service: { unit: [DEMO_UNIT, 'cron.service'] }, reload_proxy: { proxy: ['nginx'] } },
-    auto: [{ action: 'restart_service', args: { unit: DEMO_UNIT } }],
+    values: {
+      restart_service: { unit: [DEMO_UNIT, SLOW_UNIT, 'cron.service'] },
+      reload_proxy: { proxy: ['nginx'] },
+    },
+    auto: [DEMO_UNIT, SLOW_UNIT].map((unit) => ({ action: 'restart_service', args: { unit } })),
     auto_limits: { pair_per_hour: 20, host_per_day: 50 },
     ...policy,
   },
 });
 
 /** `type base64` of a key, without its comment. */
-export const publicKey = (path: string): string => readFileSync(`${path}.pub`, 'utf8').split(' ').slice(0, 2).join(' ').trim();
+export const publicKey = (path: string): string =>
+  readFileSync(`${path}.pub`, 'utf8').split(' ').slice(0, 2).join(' ').trim();
 
 const makeKey = (dir: string, name: string, passphrase = ''): string => {
   const path = join(dir, name);
@@ -71,7 +85,8 @@ export const provisionedLab = async (
     await Promise.all(
       lab.hosts.map(async (host) => {
         await host.writeFile(`/etc/systemd/system/${DEMO_UNIT}`, DEMO);
-        await host.run(['systemctl', 'enable', '--now', DEMO_UNIT]);
+        await host.writeFile(`/etc/systemd/system/${SLOW_UNIT}`, SLOW);
+        await host.run(['systemctl', 'enable', '--now', '--no-block', DEMO_UNIT, SLOW_UNIT]);
       }),
     );
     const vars = provisionVars(keys, policy);
