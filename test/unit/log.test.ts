@@ -5,7 +5,7 @@ import { levelFrom, openLog, type Log } from '../../src/log.ts';
 const capture = (use: (log: Log) => void): Record<string, unknown>[] => {
   const lines: string[] = [];
   use(openLog('info', { write: (line) => void lines.push(line) }));
-  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  return lines.map((line): Record<string, unknown> => JSON.parse(line));
 };
 
 test('a record has its event, its fields and no secret', () => {
