@@ -18,7 +18,5 @@ export const nearest = (typed: string, known: readonly string[]): string | undef
   const [best] = known
     .map((name) => ({ name, edits: distance(word, name.slice(0, 64).toLowerCase().replaceAll('-', '_')) }))
     .sort((a, b) => a.edits - b.edits);
-  return best !== undefined && best.edits <= Math.max(1, Math.floor(best.name.length / 3))
-    ? best.name
-    : undefined;
+  return best !== undefined && best.edits <= Math.ceil(best.name.length / 3) ? best.name : undefined;
 };
