@@ -2,6 +2,7 @@ import { sha256 } from '../catalog/digest.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
 import type { ApprovalSheet, ModelDesk, PersonDesk, RequestView, WaitOptions } from './desk.ts';
+import { isTerminal } from './lifecycle.ts';
 import { HostClocks } from './host-clocks.ts';
 import { look } from './look.ts';
 import { fingerprint, verifySshsig } from './sshsig.ts';
@@ -228,6 +229,7 @@ const waitForChange = async (
   request: StoredRequest,
   options: WaitOptions,
 ): Promise<void> => {
+  if (isTerminal(request.state)) return;
   if (UNSETTLED.includes(request.state)) return runs.settle(request.id, options);
   const until = clock.now() + (options.waitMs ?? 0);
   for (;;) {
