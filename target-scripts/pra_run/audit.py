@@ -5,7 +5,7 @@ import re
 import socket
 import time
 
-AUTHPRIV_NOTICE = 10 * 8 + 5
+AUTHPRIV_INFO = 10 * 8 + 6
 FIELDS = ('word', 'code', 'error', 'id', 'action', 'principal', 'state', 'ms')
 WORD = re.compile(r'[A-Za-z0-9@._,-]{1,400}')
 
@@ -13,7 +13,7 @@ WORD = re.compile(r'[A-Za-z0-9@._,-]{1,400}')
 def send(log, verdict, **said):
     """Says what was decided. A log socket that is missing, full or never read changes nothing."""
     text = ' '.join(['v=1', f'verdict={verdict}', *(f'{key}={_word(said.get(key))}' for key in FIELDS)])
-    line = f'<{AUTHPRIV_NOTICE}>{time.strftime("%b %e %H:%M:%S")} pra-run[{os.getpid()}]: {text}'
+    line = f'<{AUTHPRIV_INFO}>{time.strftime("%b %e %H:%M:%S")} pra-run[{os.getpid()}]: {text}'
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as datagram:
             datagram.sendto(line.encode('ascii'), log)

@@ -90,6 +90,9 @@ class Host:
     def is_frozen(self):
         return os.path.lexists(f'{self.etc}/frozen')
 
+    def has_action(self, name):
+        return name is not None and os.path.lexists(f'{self.lib}/actions/{name}.json')
+
     def action(self, name):
         return self._once('action ' + name, lambda: tables.load_action(self.lib, self.owner_uid, name))
 

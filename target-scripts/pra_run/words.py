@@ -14,6 +14,7 @@ INPUT_SECONDS = 10
 LIFE_SECONDS = 600  # of a pra-run whose caller stopped reading; an action is not touched by its follower's end
 OUTPUT_PIECE = 8192
 WORDS_WHILE_FROZEN = ('status', 'result', 'fence', 'version')
+RESERVED = ('prepare', 'status', 'result', 'fence', 'cancel', 'freeze', 'unfreeze', 'version')
 
 
 class CallerGone(Exception):
@@ -72,6 +73,15 @@ class Request:
         self.note(permit.ticket)
         self.principals = permit.principals
 
+    def record(self, host, code, ms):
+        """Names of actions only when they are installed: a log is no place for words that a caller makes up."""
+        from . import audit
+
+        word = self.word if self.word in RESERVED or host.has_action(self.word) else None
+        action = self.action if host.has_action(self.action) else None
+        verdict = 'refused' if code else 'ok'
+        audit.send(host.log, verdict, word=word, code=code, error=self.error, id=self.id, action=action, principal=self.principals, ms=ms)
+
 
 def run(argv, places):
     """Carries out one call; its exit status."""
@@ -99,19 +109,7 @@ def run(argv, places):
         request.error = type(error).__name__
     if code is not None:
         _complain(code)
-    from . import audit
-
-    audit.send(
-        host.log,
-        'refused' if code else 'ok',
-        word=request.word,
-        code=code,
-        error=request.error,
-        id=request.id,
-        action=request.action,
-        principal=request.principals,
-        ms=int((time.monotonic() - began) * 1000),
-    )
+    request.record(host, code, int((time.monotonic() - began) * 1000))
     return status
 
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ticket } from '../../src/request/types.ts';
+import { DatagramSocket } from '../support/datagram-socket.ts';
 import {
   frame,
   RunnerTarget,
@@ -134,6 +135,14 @@ const receiptOf = (answer: string): string =>
   String(
     (JSON.parse(answer.split('\n').find((line) => line.includes('"receipt"')) ?? '{}') as Json)['receipt'],
   );
+
+/** The next audit record of pra-run, without what differs each time. The prechecks' own, of mcp-wrapper, are passed over. */
+const nextOfOurs = async (log: DatagramSocket): Promise<string> => {
+  for (;;) {
+    const [, record] = /^<86>\w{3} [ \d]{2} [\d:]{8} pra-run\[\d+\]: (.*)$/u.exec(await log.next()) ?? [];
+    if (record !== undefined) return record.replace(/ms=\d+$/u, 'ms=n');
+  }
+};
 
 describe('a run', () => {
   it('claims, gives the output and then a receipt that says all of it', async () => {
@@ -538,6 +547,42 @@ describe('version', () => {
     expect(policy).toBe(`sha256:${sha256(readFileSync(join(target.prefix, 'etc/policy.json')))}`);
     expect(actions['medium_thing']).toBe(sha256('medium_thing'));
     expect(scripts['pra-run']?.sha256).toBe(sha256(readFileSync(join(target.prefix, 'bin/pra-run'))));
+  });
+});
+
+describe('the audit record', () => {
+  it('is one datagram a call, and one for the end of a run, of our words only', async () => {
+    const log = await DatagramSocket.open(join(target.root, 'log'), 'read');
+    try {
+      const parts = await prepare('quick');
+      const id = idOf(parts);
+      expect(await nextOfOurs(log)).toBe(
+        `v=1 verdict=ok word=prepare code=- error=- id=${id} action=low_thing principal=- state=- ms=n`,
+      );
+      await hand(parts);
+      expect([await nextOfOurs(log), await nextOfOurs(log)].toSorted()).toEqual([
+        `v=1 verdict=finished word=execute code=- error=- id=${id} action=low_thing principal=anna state=SUCCEEDED ms=-`,
+        `v=1 verdict=ok word=low_thing code=- error=- id=${id} action=low_thing principal=anna state=- ms=n`,
+      ]);
+      await target.ask('no_such_word', '');
+      await target.ask('low_thing', 'injected\nline');
+      expect([await nextOfOurs(log), await nextOfOurs(log)]).toEqual([
+        'v=1 verdict=refused word=- code=WORD_UNLISTED error=- id=- action=- principal=- state=- ms=n',
+        'v=1 verdict=refused word=low_thing code=SUBMISSION_FORM error=- id=- action=- principal=- state=- ms=n',
+      ]);
+    } finally {
+      await log.close();
+    }
+  });
+
+  it('is dropped when nobody reads the log, and the action runs', async () => {
+    rmSync(join(target.root, 'log'), { force: true });
+    const log = await DatagramSocket.open(join(target.root, 'log'), 'full');
+    try {
+      expect(target.receipt(await run('quick'))).toMatchObject({ state: 'SUCCEEDED' });
+    } finally {
+      await log.close();
+    }
   });
 });
 
