@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lifecycleMermaid } from '../../../src/request/lifecycle-doc.ts';
@@ -78,5 +79,10 @@ describe('the diagram', () => {
     for (const [from, event, to] of EDGES) expect(lines).toContain(`  ${from} --> ${to}: ${event}`);
     for (const state of TERMINAL) expect(lines).toContain(`  ${state} --> [*]`);
     expect(lines.length).toBe(2 + EDGES.length + TERMINAL.length);
+  });
+
+  it('is the one in the documentation', () => {
+    const page = readFileSync(new URL('../../../docs/approvals.md', import.meta.url), 'utf8');
+    expect(page).toContain(`\`\`\`mermaid\n${lifecycleMermaid()}\`\`\`\n<!-- lifecycle: end -->`);
   });
 });
