@@ -105,6 +105,9 @@ class Claims:
 
     def prepare_folders(self):
         """Makes what is missing. What cannot be made is noticed when it is needed."""
+        if not os.path.lexists(self.host.run):  # systemd-tmpfiles makes it, if it is well
+            os.mkdir(self.host.run)
+            os.chmod(self.host.run, 0o755)  # the reader channel has its own folders in it
         os.makedirs(self.host.private, 0o700, exist_ok=True)
         info = os.lstat(self.host.private)
         if info.st_uid != os.geteuid() or info.st_mode & 0o077 or not os.path.isdir(self.host.private):

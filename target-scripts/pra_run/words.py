@@ -275,7 +275,7 @@ def act(host, word, data, answer, request):
     with Shielded():
         earlier, claim = claim_under_lock(host, claims, permit)
         if claim is not None:
-            execute.launch(host, claim)
+            execute.launch(host, claims, claim)
     for code in warnings:
         answer.event('warning', code=code)
     if claim is None:
@@ -335,6 +335,7 @@ def check_and_claim(host, claims, permit, look_again):
     if permit.is_auto:
         check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'])
     argv = look_again()
+    check_switches(host, permit.ticket['action'])  # they may have been thrown while this waited
     claims.renew_ballast()
     claim = make_claim(host, claims, permit, argv)
     return None, {**claim, 'durable': claims.claim(claim)}

@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -413,6 +414,22 @@ describe('one at a time', () => {
     const [person, automatic] = [await prepare('quick'), await prepare('quick', [auto])];
     waiting = await startWaiting([auto]);
     expect(await hand(automatic)).toMatchObject({ code: 'BUSY', exit: 75 });
+    expect((await hand(person)).exit).toBe(0);
+  });
+
+  it('who waits for the claim of another is refused when the host was frozen meanwhile', async () => {
+    const [person, automatic] = [await prepare('quick'), await prepare('quick', [auto])];
+    const program =
+      'import fcntl,sys; f=open(sys.argv[1]); fcntl.flock(f,fcntl.LOCK_EX); print(flush=True); sys.stdin.read()';
+    const holder = spawn('python3', ['-c', program, join(target.prefix, 'run/pra-run/claim.lock')]);
+    await once(holder.stdout, 'data');
+    const said = hand(person);
+    expect(await hand(automatic)).toMatchObject({ code: 'BUSY', exit: 75 });
+    writeFileSync(join(target.prefix, 'etc/frozen'), '');
+    holder.stdin.end();
+    const { code, events } = await said;
+    rmSync(join(target.prefix, 'etc/frozen'));
+    expect([code, events]).toEqual(['FROZEN', []]);
     expect((await hand(person)).exit).toBe(0);
   });
 
