@@ -1,7 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -599,6 +608,32 @@ describe('the audit record', () => {
       expect(target.receipt(await run('quick'))).toMatchObject({ state: 'SUCCEEDED' });
     } finally {
       await log.close();
+    }
+  });
+});
+
+describe.skipIf(process.getuid?.() !== 0)('as root on a host', () => {
+  it('looks as the reader account, runs as root', async () => {
+    const host = new RunnerTarget('sudo');
+    try {
+      chmodSync(host.root, 0o755);
+      writeFileSync(
+        `${host.program}-state`,
+        '#!/bin/sh\necho LoadState=loaded\necho "ActiveState=$(id -un) $(id -Gn)"\necho NRestarts=0\n',
+      );
+      const proposal = await host.propose(unit('who'));
+      expect(proposal.offer.facts).toContainEqual({
+        diagnostic: 'unit_state',
+        fact: 'active_state',
+        value: 'nobody nogroup',
+      });
+      const said = await host.ask(
+        'low_thing',
+        host.submission(proposal, [{ key: host.anna, namespace: 'mcp-pra-low' }]),
+      );
+      expect([said.output, host.receipt(said)]).toMatchObject(['root\n', { state: 'SUCCEEDED' }]);
+    } finally {
+      host.remove();
     }
   });
 });

@@ -103,6 +103,7 @@ case $1 in
   hang.service) echo hanging; trap '' TERM; sleep 60 & echo $! > "$0.child"; wait; sleep 60 ;;
   count.service) echo run >> "$0.count" ;;
   dead.service) exec kill -9 $$ ;;
+  who.service) id -un ;;
   look.service) env | sort; pwd; ls -l /proc/self/fd | wc -l; read -r x; echo "in=$x" ;;
 esac
 `;
@@ -130,7 +131,11 @@ export class RunnerTarget {
     offer_seconds: 480,
   };
 
-  constructor() {
+  /** `sudo`: as on a host, where root runs this and prechecks run as `nobody`. Needs root. */
+  readonly launcher: 'direct' | 'sudo';
+
+  constructor(launcher: 'direct' | 'sudo' = 'direct') {
+    this.launcher = launcher;
     [this.hostKey, this.anna, this.bert, this.auto, this.stranger] = [
       'host',
       'anna',
@@ -140,7 +145,7 @@ export class RunnerTarget {
     ].map((name) => this.#makeKey(name)) as [TestKey, TestKey, TestKey, TestKey, TestKey];
     this.#writeTables();
     this.install();
-    const units = ['quick', 'fail', 'loud', 'wait', 'hang', 'count', 'dead', 'look'].map(
+    const units = ['quick', 'fail', 'loud', 'wait', 'hang', 'count', 'dead', 'look', 'who'].map(
       (name) => `${name}.service`,
     );
     this.policy['values'] = {
@@ -162,7 +167,16 @@ export class RunnerTarget {
   }
 
   install(): void {
-    const options = ['--prefix', this.prefix, '--tables', join(this.root, 'tables'), '--launcher', 'direct'];
+    const options = [
+      '--prefix',
+      this.prefix,
+      '--tables',
+      join(this.root, 'tables'),
+      '--launcher',
+      this.launcher,
+      '--reader-user',
+      'nobody',
+    ];
     const owner = [
       '--owner-uid',
       String(process.getuid?.() ?? 0),
