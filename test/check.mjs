@@ -9,10 +9,12 @@ install();
 
 const filesUnder = (dir) =>
   readdirSync(join(root, dir), { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() ? filesUnder(join(dir, entry.name)) : [join(dir, entry.name)],
+    entry.isDirectory() ? filesUnder(join(dir, entry.name)) : entry.isFile() ? [join(dir, entry.name)] : [],
   );
 const startsWith = (file, pattern) => pattern.test(readFileSync(join(root, file), 'latin1').slice(0, 64));
-const scripts = ['target-scripts', 'ansible', 'test', '.ci'].flatMap(filesUnder).filter((file) => statSync(join(root, file)).size < 200_000);
+const scripts = ['target-scripts', 'ansible', 'test', '.ci']
+  .flatMap(filesUnder)
+  .filter((file) => statSync(join(root, file)).size < 200_000);
 const shell = scripts.filter((file) => startsWith(file, /^#!\/bin\/(?:sh|dash|bash)/u));
 const python = scripts.filter((file) => startsWith(file, /^#!.*python3/u) || file.endsWith('.py'));
 
@@ -23,12 +25,20 @@ const steps = [
   ['types', bin('tsc'), ['--noEmit', '-p', '.']],
   ['shellcheck', 'shellcheck', shell],
   ['shfmt', 'shfmt', ['-d', ...shell]],
-  ['python syntax', 'python3', ['-c', 'import ast,sys\nfor f in sys.argv[1:]: ast.parse(open(f).read(), f)', ...python]],
+  [
+    'python syntax',
+    'python3',
+    ['-c', 'import ast,sys\nfor f in sys.argv[1:]: ast.parse(open(f).read(), f)', ...python],
+  ],
   ['generated files', node, [join(root, 'src/gen.ts'), '--check']],
 ];
 let failed = 0;
 for (const [name, command, args] of steps) {
-  const done = spawnSync(command, args, { cwd: root, encoding: 'utf8', env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` } });
+  const done = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` },
+  });
   const good = done.status === 0;
   if (!good) failed += 1;
   process.stdout.write(`${good ? 'ok  ' : 'FAIL'} ${name}\n`);
