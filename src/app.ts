@@ -44,7 +44,7 @@ export const compose = (version: string, log: Log): CliParts => {
           const key = await openSigner('approver', config.approver.key, passphrase, { encrypted: true });
           return { sign: (ticket, namespace) => signTicket({ ticketText: ticket, namespace, key }) };
         },
-        close: opened.close,
+        close: () => opened.close(),
       };
     },
     openDoctor: (config) => openDoctor(config, packageRoot, log),

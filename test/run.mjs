@@ -42,7 +42,9 @@ for (const project of ['unit', 'integration', ...(lab ? ['lab'] : [])]) {
     totals.failed += seen.numFailedTests;
     totals.skipped += seen.numPendingTests + seen.numTodoTests;
     // A file that fails before its first test counts nowhere else.
-    const stillborn = seen.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+    const stillborn = seen.testResults.filter(
+      (file) => file.status === 'failed' && file.assertionResults.length === 0,
+    ).length;
     totals.failed += stillborn;
     if (code !== 0 && seen.numFailedTests + stillborn === 0) broken = true;
   } catch {
@@ -52,7 +54,9 @@ for (const project of ['unit', 'integration', ...(lab ? ['lab'] : [])]) {
 rmSync(reports, { recursive: true, force: true });
 if (broken) totals.failed += 1;
 if (!lab) {
-  process.stdout.write('Not run: the lab (booted Debian hosts). To run it: sudo MCP_PRA_LAB=required npm test\n');
+  process.stdout.write(
+    'Not run: the lab (booted Debian hosts). To run it: sudo MCP_PRA_LAB=required npm test\n',
+  );
 }
 process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
 process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;

@@ -36,7 +36,9 @@ export const requestOutput = (view: RequestView): ToolOutput => ({
 });
 
 const requestText = (view: RequestView): string => {
-  const args = Object.entries(view.args).map(([name, value]) => `${name}=${value}`).join(' ');
+  const args = Object.entries(view.args)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
   const lines = [
     `request ${view.id}: ${view.state}${view.seconds_left === null ? '' : ` (${String(view.seconds_left)} s left)`}`,
     `action: ${view.action}${args === '' ? '' : ` ${args}`} on ${view.host}, impact ${view.impact}`,

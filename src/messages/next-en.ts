@@ -3,7 +3,8 @@ import type { State } from '../request/types.ts';
 /** The next step for each state of a request, for models and people. `{id}` is the request's id. */
 export const nextStep: Readonly<Record<State, string>> = {
   PROPOSED: 'It is being filed; ask again in a moment.',
-  PENDING: 'A person has to decide in a terminal: mcp-pra approve {id}. Tell them, then wait with get_pra_action.',
+  PENDING:
+    'A person has to decide in a terminal: mcp-pra approve {id}. Tell them, then wait with get_pra_action.',
   AUTO_APPROVED: 'Approved by a rule of the host; run it with execute_pra_action.',
   APPROVED: 'Approved by a person; run it with execute_pra_action.',
   DENIED: 'A person said no; read decision_note, do not propose the same again.',
@@ -14,7 +15,8 @@ export const nextStep: Readonly<Record<State, string>> = {
   DISPATCHING: 'It is on its way to the host; wait with get_pra_action.',
   RUNNING: 'It is running on the host; wait with get_pra_action.',
   REFUSED_BY_TARGET: 'The host refused it; the code in refusal says why. Nothing ran.',
-  UNKNOWN: 'The connection ended before an outcome; it is being settled and is never run twice. Ask again with get_pra_action.',
+  UNKNOWN:
+    'The connection ended before an outcome; it is being settled and is never run twice. Ask again with get_pra_action.',
   SUCCEEDED: 'Done; the receipt is signed by the host. Check the effect with a diagnostic.',
   FAILED: 'It ran and failed; read the output, then look again before proposing anything.',
   VERIFY_FAILED: 'It ran, but its verification failed; look at the host.',

@@ -21,7 +21,11 @@ export const onPty = async (
   steps: readonly PtyStep[],
   options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string; readonly seconds?: number },
 ): Promise<PtyResult> => {
-  const child = spawn('python3', ['-I', join(import.meta.dirname, 'pty.py')], { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.end(JSON.stringify({ argv, steps, env: options.env, cwd: options.cwd, seconds: options.seconds ?? 60 }));
+  const child = spawn('python3', ['-I', join(import.meta.dirname, 'pty.py')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  child.stdin.end(
+    JSON.stringify({ argv, steps, env: options.env, cwd: options.cwd, seconds: options.seconds ?? 60 }),
+  );
   return JSON.parse(await text(child.stdout)) as PtyResult;
 };
