@@ -58,8 +58,10 @@ class Answer:
 class Request:
     """What the audit record says of this call."""
 
-    def __init__(self, word):
-        self.word = word
+    def __init__(self):
+        self.began = time.monotonic()
+        self.is_recorded = False
+        self.word = None
         self.id = None
         self.action = None
         self.principals = ()
@@ -73,10 +75,14 @@ class Request:
         self.note(permit.ticket)
         self.principals = permit.principals
 
-    def record(self, host, code, ms):
-        """Names of actions only when they are installed: a log is no place for words that a caller makes up."""
+    def record(self, host, code=None):
+        """Once. Names of actions only when they are installed: a log is no place for words that a caller makes up."""
         from . import audit
 
+        if self.is_recorded:
+            return
+        self.is_recorded = True
+        ms = int((time.monotonic() - self.began) * 1000)
         word = self.word if self.word in RESERVED or host.has_action(self.word) else None
         action = self.action if host.has_action(self.action) else None
         verdict = 'refused' if code else 'ok'
@@ -85,7 +91,6 @@ class Request:
 
 def run(argv, places):
     """Carries out one call; its exit status."""
-    began = time.monotonic()
     is_from_sudo = 'SUDO_UID' in os.environ
     os.environ.clear()
     os.umask(0o077)
@@ -93,7 +98,7 @@ def run(argv, places):
     host = Host(places)
     if len(argv) == 3 and argv[1] == '--execute':
         return _execute(host, argv[2], is_from_sudo)
-    request, code, status = Request(None), None, 0
+    request, code, status = Request(), None, 0
     try:
         if len(argv) != 2 or not re.fullmatch(form.NAME, argv[1]):
             raise Refusal('LINE_FORM')
@@ -109,7 +114,7 @@ def run(argv, places):
         request.error = type(error).__name__
     if code is not None:
         _complain(code)
-    request.record(host, code, int((time.monotonic() - began) * 1000))
+    request.record(host, code)
     return status
 
 
@@ -276,6 +281,7 @@ def act(host, word, data, answer, request):
         earlier, claim = claim_under_lock(host, claims, permit)
         if claim is not None:
             execute.launch(host, claims, claim)
+            request.record(host)  # now: whoever follows may be gone before the end
     for code in warnings:
         answer.event('warning', code=code)
     if claim is None:
