@@ -103,18 +103,16 @@ export const ticketFrom = (
   const { id, host, hostKey, action, args, definition, impact } = offer;
   const now = Date.now();
   return serialiseTicket({
-    ...{
-      kind: 'action',
-      id,
-      host,
-      hostKey,
-      action,
-      args,
-      definition,
-      impact,
-      mode: 'run',
-      approval: 'normal',
-    },
+    kind: 'action',
+    id,
+    host,
+    hostKey,
+    action,
+    args,
+    definition,
+    impact,
+    mode: 'run',
+    approval: 'normal',
     offer: sha256(signed.text),
     plan: undefined,
     issued: wireTime(now),
