@@ -7,12 +7,14 @@ import process from 'node:process';
 const NEEDED_NAPI = 10;
 
 const main = async (): Promise<number> => {
-  const { PraError } = await import('./errors.ts');
-  const { printError } = await import('./cli/print-error.ts');
   if (Number(process.versions['napi']) < NEEDED_NAPI) {
-    const error = new PraError('NODE_TOO_OLD', { version: process.versions.node });
-    printError(process, error, process.argv.includes('--json'));
-    return error.exit;
+    // Said without the CLI's own screens: those may need a newer Node too.
+    const { PraError } = await import('./errors.ts');
+    const { message, hint, layer, code, exit } = new PraError('NODE_TOO_OLD', {
+      version: process.versions.node,
+    });
+    process.stderr.write(`${message}\nrule: ${layer} ${code}\nnext: ${hint}\n`);
+    return exit;
   }
   const [{ compose }, { runCli }, { levelFrom, openLog }] = await Promise.all([
     import('./app.ts'),

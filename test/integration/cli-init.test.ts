@@ -146,3 +146,16 @@ describe('a bad configuration', () => {
     expect(run('pending')).toMatchObject({ status: 2, stderr: expect.stringContaining('Run: mcp-pra init') });
   });
 });
+
+test('a Node that is too old is told so, before anything that would crash it is loaded', () => {
+  const pretend = "Object.defineProperty(process.versions, 'napi', { value: '9' });";
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, PROGRAM, 'pending'],
+    { env, encoding: 'utf8' },
+  );
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr: expect.stringMatching(/too old[\s\S]*NODE_TOO_OLD[\s\S]*22\.14/u),
+  });
+});
