@@ -127,7 +127,7 @@ describe('processes on one store', () => {
   });
 
   it('verify while another one writes', async () => {
-    const ids = Array.from({ length: 150 }, (_, n) => nthId(n));
+    const ids = Array.from({ length: 80 }, (_, n) => nthId(n));
     const writer = new Other(temp.dir, 'write', ...ids);
     await writer.line();
     writer.go();

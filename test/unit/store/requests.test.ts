@@ -123,7 +123,7 @@ const refusal = (state: State, event: LifecycleEvent): string =>
     : `STATE_CONFLICT ${state} ${event}`;
 
 describe('transitions', () => {
-  it('follow the table and nothing else, whatever comes', () => {
+  it('follow the table and nothing else, whatever comes', { timeout: 30_000 }, () => {
     let n = 0;
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...EVENTS), { minLength: 1, maxLength: 12 }), (events) => {
@@ -138,12 +138,12 @@ describe('transitions', () => {
           expect(temp.store.tail(1)[0]?.seq).toBe(to === undefined ? rows : rows + 1);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
     temp.store.verifyLedger();
   });
 
-  it('are refused by the database too, even to someone who writes SQL', () => {
+  it('are refused by the database too, even to someone who writes SQL', { timeout: 30_000 }, () => {
     const raw = temp.raw();
     const change = raw.transaction((id: string, state: State) => {
       const head = raw
