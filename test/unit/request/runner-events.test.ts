@@ -69,7 +69,7 @@ describe("pra-run's events", () => {
     [
       'invalid UTF-8',
       Buffer.concat([
-        Buffer.from('mcp-pra 1\n{"event":"warning","code":"'),
+        Buffer.from('mcp-pra 1\n{"event":"offer","signature":"","offer":"'),
         Buffer.from([0xff]),
         Buffer.from('"}\n'),
       ]),

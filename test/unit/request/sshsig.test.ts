@@ -209,6 +209,26 @@ describe('a blob that is not quite one', () => {
     ]);
   const point = sshString(Buffer.alloc(32, 1));
 
+  /** An RSA key of this exponent and modulus (mpints), and a signature of its length. */
+  const rsa = (exponent: Buffer, modulus: Buffer): { key: Buffer; inner: Buffer } => ({
+    key: Buffer.concat([sshString('ssh-rsa'), sshString(exponent), sshString(modulus)]),
+    inner: algorithm('rsa-sha2-512', modulus[0] === 0 ? modulus.length - 1 : modulus.length),
+  });
+  const nistp256 = (form: number): Buffer => {
+    const onNoCurve = Buffer.concat([Buffer.from([form]), Buffer.alloc(64, 1)]);
+    return Buffer.concat([sshString('ecdsa-sha2-nistp256'), sshString('nistp256'), sshString(onNoCurve)]);
+  };
+  const pair = sshString(Buffer.concat([sshString(Buffer.from([1])), sshString(Buffer.from([1]))]));
+  const ecdsa = Buffer.concat([sshString('ecdsa-sha2-nistp256'), pair]);
+
+  it('may have an RSA key of 16,384 bits', () => {
+    const { key: largest, inner: signature } = rsa(
+      Buffer.from([3]),
+      Buffer.concat([Buffer.from([0]), Buffer.alloc(2_048, 0xff)]),
+    );
+    expect(parseSshsig(rebuilt({ key: largest, inner: signature })).keyType).toBe('ssh-rsa');
+  });
+
   it('is rebuilt from its parts', () => {
     expect(rebuilt({})).toEqual(blob);
     expect(parseSshsig(blob).algorithm).toBe('ssh-ed25519');
@@ -251,6 +271,15 @@ describe('a blob that is not quite one', () => {
         inner: algorithm('rsa-sha2-512', 128),
       }),
     ],
+    [
+      'an RSA key of 16,385 bits',
+      rebuilt(rsa(Buffer.from([3]), Buffer.concat([Buffer.from([1]), Buffer.alloc(2_048, 0xff)]))),
+    ],
+    [
+      'more than 8 KiB that are otherwise in order',
+      rebuilt(rsa(Buffer.alloc(5_000, 0x7f), Buffer.concat([Buffer.from([0]), Buffer.alloc(2_048, 0xff)]))),
+    ],
+    ['a point of another form', rebuilt({ key: nistp256(5), inner: ecdsa })],
     ['a length beyond its end', Buffer.concat([Buffer.from('SSHSIG'), sshUint32(1), sshUint32(0xffff_ffff)])],
     ['more than 8 KiB', rebuilt({ inner: algorithm('ssh-ed25519', 9_000) })],
   ])('is refused: %s', (_, bad) => {
@@ -270,13 +299,7 @@ describe('a blob that is not quite one', () => {
   });
 
   it('a point that is on no curve verifies nothing', () => {
-    const nistp256 = Buffer.concat([
-      sshString('ecdsa-sha2-nistp256'),
-      sshString('nistp256'),
-      sshString(Buffer.concat([Buffer.from([4]), Buffer.alloc(64, 1)])),
-    ]);
-    const pair = sshString(Buffer.concat([sshString(Buffer.from([1])), sshString(Buffer.from([1]))]));
-    const bad = rebuilt({ key: nistp256, inner: Buffer.concat([sshString('ecdsa-sha2-nistp256'), pair]) });
+    const bad = rebuilt({ key: nistp256(4), inner: ecdsa });
     expect(() =>
       verifySshsig({ message: MESSAGE, signatureBase64: bad.toString('base64'), namespace: NAMESPACE }),
     ).toThrow('signature');
