@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { EMBEDDED_CATALOG, startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
 import { onPty } from '../support/on-pty.ts';
@@ -264,4 +267,28 @@ describe('without a terminal', () => {
     const done = await operator.cli('doctor', '--host', target.name);
     expect(done.stdout).not.toContain('\u001b');
   });
+});
+
+test('Ctrl-C ends the watching, not the action; its receipt is there afterwards', async () => {
+  const before = target.demo.slowRuns();
+  const argv = ['propose', 'slow_demo', 'seconds=5', '-H', target.name, '-r', 'takes a while', '--auto'];
+  const child = spawn(process.execPath, [PROGRAM, ...argv], {
+    env: operator.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = text(child.stderr);
+  const ended = once(child, 'exit');
+  await expect.poll(() => target.demo.slowRuns(), { timeout: 15_000 }).toBe(before + 1);
+  child.kill('SIGINT');
+  expect(await ended).toEqual([130, null]);
+  expect(await said).toMatch(/The action goes on; to see it: mcp-pra show [a-z2-7]{16}[\s\S]*CANCELLED/u);
+  const listed: { id: string; action: string }[] = JSON.parse(
+    (await operator.cli('pending', '--all', '--json')).stdout,
+  );
+  const id = listed.find(({ action }) => action === 'slow_demo')?.id ?? '';
+  expect(await operator.cli('execute', id)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('Receipt (signed'),
+  });
+  expect(target.demo.slowRuns()).toBe(before + 1);
 });
