@@ -6,7 +6,6 @@ export const cliEn = {
   // errors
   'error.rule': 'rule: {layer} {code}',
   'error.hint': 'next: {hint}',
-  'error.log': 'Details: run it again with MCP_PRA_LOG=debug',
 
   // progress
   'progress.wait': '… {what} ({seconds} s)',
@@ -132,7 +131,6 @@ export const cliEn = {
   'doctor.digest_extra_fix': 'provision it again, or add the site folder to catalog.dirs',
   'doctor.clock': '{host}: clock differs by {seconds} s',
   'doctor.clock_fix': 'nothing is refused for that; check time synchronisation',
-  'doctor.internal': '{what}: an internal error',
 
   // init
   'init.exists':
