@@ -82,8 +82,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa', 'ecdsa384', 'ecdsa521'] as const)(
       ).toThrow('namespace');
       const swapped = Buffer.from(signature, 'base64')
         .toString('latin1')
-        .replace(key.blob.toString('latin1'), other.blob.toString('latin1'));
-      if (other.blob.length !== key.blob.length) return;
+        .replace(key.blob.toString('latin1'), () => other.blob.toString('latin1'));
       const signatureBase64 = Buffer.from(swapped, 'latin1').toString('base64');
       expect(() => verifySshsig({ message: MESSAGE, signatureBase64, namespace: NAMESPACE })).toThrow(
         'signature',
