@@ -297,6 +297,15 @@ describe('a blob that is not quite one', () => {
     );
   });
 
+  it.each([1, 2, 3, 0x7f])('an odd RSA key with exponent %i verifies nothing', (exponent) => {
+    const odd = rebuilt(
+      rsa(Buffer.from([exponent]), Buffer.concat([Buffer.from([0]), Buffer.alloc(256, 0xfe)])),
+    );
+    expect(() =>
+      verifySshsig({ message: MESSAGE, signatureBase64: odd.toString('base64'), namespace: NAMESPACE }),
+    ).toThrow('signature');
+  });
+
   it('a point that is on no curve verifies nothing', () => {
     const bad = rebuilt({ key: nistp256(4), inner: ecdsa });
     expect(() =>
