@@ -105,10 +105,10 @@ export const execOn = (
         freed();
         finish();
       });
-      // Given up while the channel opened: whatever started gets no input, and its end at once.
-      if (settled) return stream.close();
+      // Given up while the channel opened: a runner's program gets an empty input; a reader's must be told to stop at its end.
       if (request.input === 'hold') stream.write('hold\n');
-      else stream.end(request.input);
+      if (settled) return stream.close();
+      if (request.input !== 'hold') stream.end(request.input);
     };
 
     if (signal.aborted) {

@@ -204,6 +204,33 @@ describe('limits', () => {
   });
 });
 
+describe('a call given up while its channel opens', () => {
+  /** Everything that needs no answer from the network has been done. */
+  const microtasks = async (): Promise<void> => {
+    for (let i = 0; i < 100; i += 1) await Promise.resolve();
+  };
+
+  it('still tells the reader program to stop, and gives the runner program no input', async () => {
+    const host = await startHost();
+    const channel = host.channel();
+    await runLine(channel, 'echo warm');
+    await runLine(channel, 'echo warm', { account: 'runner', input: Buffer.alloc(0) });
+    const stop = new AbortController();
+    const secret = Buffer.from('a ticket\n');
+    const running = [
+      runLine(channel, 'hold', {}, { signal: stop.signal }),
+      runLine(channel, 'hold', { account: 'runner', input: secret }, { signal: stop.signal }),
+    ];
+    await microtasks();
+    stop.abort();
+    for (const one of await Promise.allSettled(running))
+      expect(one).toMatchObject({ reason: { code: 'CANCELLED' } });
+    const held = (): string => (existsSync(host.path('held')) ? readFileSync(host.path('held'), 'utf8') : '');
+    await until(() => calls(host).length === 4 && held().split('over\n').length === 3);
+    expect(held().split('\n').sort()).toEqual(['', '', 'hold', 'over', 'over']);
+  });
+});
+
 describe('connections', () => {
   it('are opened again after the server dropped them', async () => {
     const host = await startHost();

@@ -21,7 +21,7 @@ case $1 in
   die) kill -TERM $$; sleep 5 ;;
   bytes) head -c "$2" /dev/zero; [ $# -lt 3 ] || head -c "$3" /dev/zero >&2 ;;
   sleep) exec sleep "$2" ;;
-  hold) read -r first; echo "$first" > held; cat > /dev/null; echo over >> held ;;
+  hold) read -r first; echo "$first" >> held; cat > /dev/null; echo over >> held ;;
   gate) echo before; while [ ! -e "$2" ]; do sleep 0.01; done; echo after ;;
 esac
 `;

@@ -29,6 +29,12 @@ export interface ForcedCommandServer {
   stop(graceMs?: number): Promise<void>;
 }
 
+interface Login {
+  readonly account: ForcedAccount;
+  readonly socket: Socket;
+  readonly session: ssh2.Session;
+}
+
 const parseKeys = (file: string): ssh2.ParsedKey[] =>
   readFileSync(file, 'utf8')
     .split('\n')
@@ -65,18 +71,22 @@ const environment = (
 
 /**
  * The program and its streams. When the client closes the channel, its pipes are closed and nothing else: sshd does not kill
- * the program of a session without a terminal.
+ * the program of a session without a terminal, and hands it the input that came before the close.
  */
-const attach = (child: ChildProcess, channel: ssh2.ServerChannel): void => {
+const attach = (child: ChildProcess, session: ssh2.Session, channel: ssh2.ServerChannel): void => {
   const { stdin, stdout, stderr } = child;
   if (stdin === null || stdout === null || stderr === null) throw new Error('no pipes');
   for (const stream of [stdin, stdout, stderr, channel, channel.stderr]) stream.on('error', () => {});
   channel.pipe(stdin);
   stdout.pipe(channel, { end: false });
   stderr.pipe(channel.stderr, { end: false });
-  channel.once('close', () => {
-    for (const stream of [stdin, stdout, stderr]) stream.destroy();
-  });
+  const deaf = (): void => {
+    stdout.destroy();
+    stderr.destroy();
+  };
+  // The session's when the client closed it, the channel's when the connection is gone.
+  session.once('close', deaf);
+  channel.once('close', deaf);
   // `close`, not `exit`: what was written last comes before the end, as with sshd.
   child.once('close', (code, signal) => {
     if (code !== null) channel.exit(code);
@@ -100,12 +110,7 @@ export const startForcedCommandServer = async (options: {
   const children = new Set<ChildProcess>();
   const counts = { accepted: 0, refused: 0, most: 0 };
 
-  const run = (
-    account: ForcedAccount,
-    socket: Socket,
-    channel: ssh2.ServerChannel,
-    command?: string,
-  ): void => {
+  const run = ({ account, socket, session }: Login, channel: ssh2.ServerChannel, command?: string): void => {
     const child = spawn(account.wrapper, ['-c', account.wrapper], {
       argv0: basename(account.wrapper),
       cwd: account.home,
@@ -117,7 +122,7 @@ export const startForcedCommandServer = async (options: {
     children.add(child);
     child.once('close', () => children.delete(child));
     child.once('error', () => channel.end());
-    attach(child, channel);
+    attach(child, session, channel);
   };
 
   const serve = (connection: ssh2.Connection, socket: Socket): void => {
@@ -134,10 +139,10 @@ export const startForcedCommandServer = async (options: {
         counts.refused += 1;
         return reject();
       }
-      const owner = account;
       sessions += 1;
       counts.most = Math.max(counts.most, sessions);
       const session = accept();
+      const login = { account, socket, session };
       let open = true;
       const closed = (): void => {
         if (open) sessions -= 1;
@@ -145,8 +150,8 @@ export const startForcedCommandServer = async (options: {
       };
       session.once('close', closed);
       // No listeners for pty, env, x11, agent, subsystem, sftp and signal: ssh2 refuses what nobody listens to.
-      session.once('exec', (start, _refuse, { command }) => run(owner, socket, start(), command));
-      session.once('shell', (start) => run(owner, socket, start()));
+      session.once('exec', (start, _refuse, { command }) => run(login, start(), command));
+      session.once('shell', (start) => run(login, start()));
     });
   };
 
