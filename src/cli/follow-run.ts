@@ -33,7 +33,7 @@ export const followRun = (
       view = await start({ signal, waitMs: WAIT_MS, onOutput });
       while (isUnderway(view) && unknown < MAX_UNKNOWN && !signal.aborted) {
         const { desk } = await context.app();
-        view = await desk.get(context.caller(), view.id, { signal, waitMs: WAIT_MS });
+        view = await desk.get(context.caller(), view.id, { signal, waitMs: WAIT_MS, onOutput });
         if (view.state === 'UNKNOWN') unknown += 1;
       }
     } catch (error) {

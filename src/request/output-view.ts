@@ -4,25 +4,48 @@ import type { ShownOutput } from './view.ts';
 
 /** Characters of an action's output that are kept for showing. */
 const KEEP_CHARS = 32_768;
-/** A line longer than this is shown in pieces: a mask works on what it can see of a line. */
+/** Kept beyond that, so that a secret on the edge is masked before it is cut. */
+const EDGE_CHARS = 4_096;
+/** A line longer than this is shown in pieces: a mask works on what it can see of a line. Bytes. */
 const LONGEST_LINE = 16_384;
+/** A private key that has begun is held back until its end, up to so many characters. */
+const LONGEST_KEY = 16_384;
+
+const KEY_BEGINS = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/gu;
+const KEY_ENDS = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/u;
+
+export type OutputListener = (text: string) => void;
 
 /**
- * Output of a running action, made fit to be shown as it comes: whole lines, neutralised, masked. A secret that spans
- * several lines (a PEM block) is masked in `shown`, which works on the whole.
+ * Output of a running action, made fit to be shown as it comes: whole lines, neutralised, masked. `shown` masks the whole
+ * once more, for what only shows there.
  */
 export class OutputView {
   #pending: Buffer = Buffer.alloc(0);
+  /** Clean, not yet masked. */
   #text = '';
+  /** The beginning of a key whose end has not come yet: not told to anybody. */
+  #held = '';
+  /** As told to listeners. */
+  #told = '';
+  #toldChars = 0;
   #truncated = false;
   /** Raw bytes taken so far: the offset to ask the target for more from. */
   bytes = 0;
-  readonly #listeners = new Set<(text: string) => void>();
+  readonly #listeners = new Set<OutputListener>();
+  readonly #heard = new WeakMap<OutputListener, number>();
 
-  listen(listener: (text: string) => void): void {
-    if (this.#listeners.has(listener)) return;
-    if (this.#text !== '') listener(mask(this.#text).text);
-    this.#listeners.add(listener);
+  /**
+   * Tells a listener what came so far, and what comes, until the returned function is called. Who listens again goes on
+   * where it stopped.
+   */
+  listen(listener: OutputListener): () => void {
+    if (!this.#listeners.has(listener)) {
+      const missed = this.#told.slice(this.#heard.get(listener) ?? 0);
+      this.#listeners.add(listener);
+      this.#tell(listener, missed);
+    }
+    return () => this.#listeners.delete(listener);
   }
 
   push(chunk: Buffer): void {
@@ -31,25 +54,62 @@ export class OutputView {
     const end = this.#pending.lastIndexOf(0x0a);
     const take = end >= 0 ? end + 1 : this.#pending.length > LONGEST_LINE ? this.#pending.length : 0;
     if (take === 0) return;
-    this.#emit(this.#pending.subarray(0, take));
+    this.#take(this.#pending.subarray(0, take));
     this.#pending = this.#pending.subarray(take);
   }
 
   /** The output is complete: what has no line end is shown too. */
   end(): void {
-    if (this.#pending.length > 0) this.#emit(this.#pending);
+    if (this.#pending.length > 0) this.#take(this.#pending);
     this.#pending = Buffer.alloc(0);
+    this.#emit(this.#held);
+    this.#held = '';
   }
 
   shown(): ShownOutput {
-    return { text: mask(this.#text).text, truncated: this.#truncated };
+    const masked = mask(this.#text).text;
+    return {
+      text: masked.slice(0, KEEP_CHARS).toWellFormed(),
+      truncated: this.#truncated || masked.length > KEEP_CHARS,
+    };
   }
 
-  #emit(bytes: Buffer): void {
+  #take(bytes: Buffer): void {
     const clean = neutralise(bytes).text;
-    for (const listener of this.#listeners) listener(mask(clean).text);
-    const room = KEEP_CHARS - this.#text.length;
+    const room = KEEP_CHARS + EDGE_CHARS - this.#text.length;
     this.#text += clean.slice(0, room);
     if (clean.length > room) this.#truncated = true;
+
+    const waiting = this.#held + clean;
+    const open = openKeyAt(waiting);
+    const stop = open >= 0 && waiting.length - open <= LONGEST_KEY ? open : waiting.length;
+    this.#held = waiting.slice(stop);
+    this.#emit(waiting.slice(0, stop));
+  }
+
+  #emit(clean: string): void {
+    if (clean === '') return;
+    const text = mask(clean).text;
+    this.#told += text.slice(0, KEEP_CHARS - this.#told.length);
+    this.#toldChars += text.length;
+    for (const listener of this.#listeners) this.#tell(listener, text);
+  }
+
+  #tell(listener: OutputListener, text: string): void {
+    this.#heard.set(listener, this.#toldChars);
+    if (text === '') return;
+    try {
+      listener(text);
+    } catch {
+      // Whoever cannot listen must not stop the following of a run.
+      this.#listeners.delete(listener);
+    }
   }
 }
+
+/** Where the line starts on which a private key begins that does not end; -1 without one. */
+const openKeyAt = (text: string): number => {
+  const begins = [...text.matchAll(KEY_BEGINS)].at(-1);
+  if (begins === undefined || KEY_ENDS.test(text.slice(begins.index))) return -1;
+  return text.lastIndexOf('\n', begins.index) + 1;
+};

@@ -25,8 +25,10 @@ export const higher = (a: Impact, b: Impact): Impact => (RANK[a] >= RANK[b] ? a 
 const MARGIN_SECONDS = 15;
 /** Header, trailers and refusal lines of an answer. Bytes. */
 const FRAME_BYTES = 4_096;
-/** An action's output as base64 in JSON lines, offer and receipt included. */
+/** An action's output as base64 in JSON lines. */
 const EVENTS_FACTOR = 2;
+/** The longest output that a definition may allow (catalog/schema.ts), as a query answers it. Bytes. */
+const QUERY_BYTES = EVENTS_FACTOR * 1_048_576 + 256 * 1_024;
 
 /**
  * Decides what may be said to a host. The only maker of grants: a channel runs nothing else. Hosts that are not in the
@@ -104,7 +106,7 @@ export class Policy {
       line: word,
       input,
       seconds: waitSeconds + 30 + MARGIN_SECONDS,
-      bytes: 1_024 * 1_024,
+      bytes: QUERY_BYTES,
     });
   }
 

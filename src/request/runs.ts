@@ -6,9 +6,11 @@ import type { LedgerEntry } from './ledger-entry.ts';
 import { isTerminal, next, type LifecycleEvent } from './lifecycle.ts';
 import { OutputView } from './output-view.ts';
 import type { Clock, RequestPatch, Store } from './ports.ts';
+import { parseReceipt } from './receipt.ts';
 import type { RunnerClient, RunnerOutcome, VerifiedReceipt } from './runner-client.ts';
 import type { Caller, ReceiptState, RequestId, State, StoredRequest } from './types.ts';
 import type { ShownOutput } from './view.ts';
+import { within } from './within.ts';
 
 export interface RunParts {
   readonly catalog: Catalog;
@@ -23,6 +25,10 @@ export interface RunParts {
 const ORPHAN_MS = 60_000;
 /** Longest wait that the target's `result` takes. Seconds. */
 const QUERY_WAIT = 20;
+/** How long a call waits for the first word of a host on a run that nobody here follows, whatever it was told to wait. */
+const FIRST_WORD_MS = 5_000;
+/** Between two such questions while somebody waits: the host may be away. */
+const ASK_AGAIN_MS = 3_000;
 /** Outputs kept in memory for `get`; the target has them all. */
 const KEPT_OUTPUTS = 50;
 
@@ -32,6 +38,9 @@ const EVENT_OF: Readonly<Record<Exclude<ReceiptState, 'RUNNING'>, LifecycleEvent
   INTERRUPTED: 'interrupt',
   NEVER_STARTED: 'burn',
 };
+
+/** Asked for in one round; no operator has as many runs under way. */
+const MOST_UNSETTLED = 1_000;
 
 /** States in which a host may know more than the store does. */
 export const UNSETTLED: readonly State[] = ['DISPATCHING', 'RUNNING', 'UNKNOWN'];
@@ -55,7 +64,7 @@ export class Runs {
   }
 
   /** Starts an approved request, or does nothing when another caller was first. Throws NOT_APPROVED, REQUEST_EXPIRED. */
-  start(caller: Caller, request: StoredRequest, options: WaitOptions): void {
+  start(caller: Caller, request: StoredRequest): void {
     const { store, clock } = this.#parts;
     const action = this.#actionOf(request);
     let dispatched: StoredRequest;
@@ -70,39 +79,90 @@ export class Runs {
       if (error instanceof PraError && error.code === 'STATE_CONFLICT' && this.#movedOn(request)) return;
       throw error;
     }
-    const view = this.#keep(request.id, options.onOutput);
-    this.#follow(request.id, async () => {
+    const view = this.#keep(request.id, new OutputView());
+    void this.#follow(request.id, async () => {
       const started = clock.now();
       const outcome = await this.#parts.runner.submit(dispatched, action, {
-        onClaimed: () => this.#step(request.id, 'accept', {}),
+        onClaimed: () => this.#note(request.id, 'accept'),
         onOutput: (bytes) => view.push(bytes),
       });
-      view.end();
+      // A lost connection is no end: the rest is asked for from where it broke off.
+      if (outcome.kind !== 'lost') view.end();
       this.#settle(request.id, outcome, clock.now() - started);
-      if (this.#parts.store.get(request.id)?.state === 'UNKNOWN')
-        await this.#ask(this.#parts.store.find(request.id));
+      if (store.get(request.id)?.state === 'UNKNOWN') await this.#ask(store.find(request.id), QUERY_WAIT);
     });
   }
 
-  /** Waits until the request is settled or `waitMs` is over; listens to output that this process is following. */
+  /**
+   * Waits until the request is settled or `waitMs` is over; listens to output that this process is following. A run that
+   * nobody here follows is asked for first, whatever `waitMs`: what the store has may be old.
+   */
   async settle(id: RequestId, options: WaitOptions): Promise<void> {
-    const { store, clock } = this.#parts;
-    const until = clock.now() + (options.waitMs ?? 0);
-    if (options.onOutput !== undefined) this.#outputs.get(id)?.listen(options.onOutput);
-    for (;;) {
-      const request = store.find(id);
-      const left = until - clock.now();
-      if (isTerminal(request.state) || options.signal?.aborted === true || left <= 0) return;
-      if (UNSETTLED.includes(request.state) && !this.#following.has(id)) this.#lookAfter(request);
-      await store.changed(left, options.signal);
+    const { signal, onOutput } = options;
+    const until = performance.now() + (options.waitMs ?? 0);
+    let askAt: number | undefined;
+    let unlisten = (): unknown => undefined;
+    try {
+      for (;;) {
+        const request = this.#parts.store.find(id);
+        if (!UNSETTLED.includes(request.state) || signal?.aborted === true) return;
+        const now = performance.now();
+        const left = Math.max(0, until - now);
+        const isFirst = askAt === undefined;
+        if (!this.#following.has(id) && now >= (askAt ?? 0)) {
+          const asking = this.#lookAfter(request, Math.floor(left / 1_000));
+          askAt = now + ASK_AGAIN_MS;
+          if (isFirst && left === 0) {
+            await within(asking, FIRST_WORD_MS, signal);
+            continue;
+          }
+        }
+        if (left === 0) return;
+        unlisten();
+        if (onOutput !== undefined) unlisten = this.#outputs.get(id)?.listen(onOutput) ?? unlisten;
+        const following = this.#following.get(id);
+        await this.#news(
+          following === undefined ? Math.min(left, (askAt ?? now) - now) : left,
+          following,
+          signal,
+        );
+      }
+    } finally {
+      unlisten();
+    }
+  }
+
+  /** The output of an ended run that this process did not see, as the host has kept it: a best effort, for showing. */
+  async recall(id: RequestId, signal?: AbortSignal): Promise<void> {
+    const request = this.#parts.store.find(id);
+    const { ticket, receipt } = request;
+    if (!isTerminal(request.state) || ticket === undefined || receipt === undefined) return;
+    if (this.#outputs.has(id) || (parseReceipt(receipt.text).output?.bytes ?? 0) === 0) return;
+    const view = new OutputView();
+    const time = AbortSignal.timeout(FIRST_WORD_MS);
+    try {
+      const outcome = await this.#parts.runner.query(
+        request,
+        sha256(ticket),
+        { word: 'result', wait: 0 },
+        {
+          signal: signal === undefined ? time : AbortSignal.any([signal, time]),
+          onOutput: (bytes) => view.push(bytes),
+        },
+      );
+      if (outcome.kind !== 'receipt') return;
+      view.end();
+      this.#keep(id, view);
+    } catch (error) {
+      this.#parts.onError(error);
     }
   }
 
   /** Asks the hosts of unsettled requests that nobody here follows; returns how many ended by it. */
   async reconcile(signal?: AbortSignal): Promise<number> {
-    const open = this.#parts.store.list({ states: UNSETTLED });
+    const open = this.#parts.store.list({ states: UNSETTLED, limit: MOST_UNSETTLED });
     const asked = open.filter((request) => !this.#following.has(request.id));
-    await Promise.all(asked.map((request) => this.#lookAfter(request, signal)));
+    await Promise.all(asked.map((request) => this.#lookAfter(request, QUERY_WAIT, signal)));
     return asked.filter(({ id }) => isTerminal(this.#parts.store.find(id).state)).length;
   }
 
@@ -117,36 +177,50 @@ export class Runs {
     const promise = work()
       .catch((error: unknown) => {
         this.#parts.onError(error);
-        this.#step(id, 'lose', {});
+        this.#note(id, 'lose');
       })
       .finally(() => this.#following.delete(id));
     this.#following.set(id, promise);
     return promise;
   }
 
-  #lookAfter(request: StoredRequest, signal?: AbortSignal): Promise<void> {
+  /** Something to look at again: another process may have news, or this following has ended. */
+  async #news(ms: number, following: Promise<void> | undefined, signal?: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    const changed = this.#parts.store.changed(ms, either);
+    try {
+      await (following === undefined ? changed : Promise.race([changed, following]));
+    } finally {
+      stop.abort();
+    }
+  }
+
+  #lookAfter(request: StoredRequest, wait: number, signal?: AbortSignal): Promise<void> {
     // Another process may be in the middle of dispatching it: leave it alone until it must have lost that process.
     if (request.state === 'DISPATCHING' && this.#parts.clock.now() - request.updatedAt < ORPHAN_MS)
       return Promise.resolve();
-    return this.#follow(request.id, () => this.#ask(request, signal));
+    return this.#follow(request.id, () => this.#ask(request, wait, signal));
   }
 
   /** `result`, and where the host never heard of it, `fence`. */
-  async #ask(request: StoredRequest, signal?: AbortSignal): Promise<void> {
+  async #ask(request: StoredRequest, wait: number, signal?: AbortSignal): Promise<void> {
     if (request.ticket === undefined) return;
     if (request.state === 'DISPATCHING') this.#step(request.id, 'lose', {});
-    const view = this.#outputs.get(request.id) ?? this.#keep(request.id, undefined);
+    const view = this.#outputs.get(request.id) ?? this.#keep(request.id, new OutputView());
     const outcome = await this.#parts.runner.query(
       request,
       sha256(request.ticket),
-      { word: 'result', wait: QUERY_WAIT, offset: view.bytes },
+      { word: 'result', wait: Math.min(wait, QUERY_WAIT), offset: view.bytes },
       { ...(signal === undefined ? {} : { signal }), onOutput: (bytes) => view.push(bytes) },
     );
     if (outcome.kind === 'refused' && outcome.code === 'ID_UNKNOWN') {
       this.#settle(request.id, await this.#parts.runner.fence(request, signal), undefined);
       return;
     }
-    if (outcome.kind === 'receipt') view.end();
+    // Given up by this process itself, which says nothing about the run.
+    if (outcome.kind === 'lost' && outcome.cause.code === 'CANCELLED') return;
+    if (outcome.kind === 'receipt' && outcome.receipt.receipt.state !== 'RUNNING') view.end();
     this.#settle(request.id, outcome, undefined);
   }
 
@@ -205,6 +279,15 @@ export class Runs {
     }
   }
 
+  /** A step whose failure must not stop the following: the store is broken, and the next question finds out. */
+  #note(id: RequestId, event: LifecycleEvent): void {
+    try {
+      this.#step(id, event, {});
+    } catch (error) {
+      this.#parts.onError(error);
+    }
+  }
+
   #row(
     request: StoredRequest,
     caller: Caller | undefined,
@@ -238,9 +321,7 @@ export class Runs {
     return action;
   }
 
-  #keep(id: RequestId, listener: WaitOptions['onOutput']): OutputView {
-    const view = new OutputView();
-    if (listener !== undefined) view.listen(listener);
+  #keep(id: RequestId, view: OutputView): OutputView {
     this.#outputs.set(id, view);
     const oldest = this.#outputs.keys().next().value;
     if (this.#outputs.size > KEPT_OUTPUTS && oldest !== undefined) this.#outputs.delete(oldest);
