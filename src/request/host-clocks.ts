@@ -26,6 +26,11 @@ export class HostClocks {
     this.#clock = clock;
   }
 
+  /** As far as it is known; nothing is asked. */
+  known(host: string): number | null {
+    return this.#seen.get(host)?.offsetMs ?? null;
+  }
+
   /** Milliseconds the host is ahead of us; null when not known (yet). */
   offset(host: string): number | null {
     const seen = this.#seen.get(host);

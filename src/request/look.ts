@@ -13,6 +13,7 @@ import type { Policy } from './policy.ts';
 import type { Channel, Clock, Store } from './ports.ts';
 import { parseRefusal } from './runner-events.ts';
 import { suspicious } from './suspicious.ts';
+import { isTimeUp } from './time-up.ts';
 import type { Caller } from './types.ts';
 
 export interface LookParts {
@@ -23,6 +24,8 @@ export interface LookParts {
   readonly clock: Clock;
   readonly clocks: HostClocks;
   readonly maxHosts: number;
+  /** For the log: a fault of this program, which the host's result only calls INTERNAL. */
+  readonly onError: (error: unknown) => void;
 }
 
 export interface LookQuery {
@@ -35,6 +38,8 @@ export interface LookQuery {
 const PARALLEL_HOSTS = 10;
 /** Characters of host text in one call, shared by its hosts: what a model can use without drowning. */
 const TEXT_BUDGET = 24_000;
+/** Characters of facts (as JSON) in one call, shared in the same way: rows beyond it are left out. */
+const FACTS_BUDGET = 48_000;
 
 /**
  * One diagnostic on some hosts: whitelist → catalog → arguments → ledger → channel → parse → cap → neutralise → mask →
@@ -53,11 +58,12 @@ export const look = async (
   const hosts = parts.policy.select(query.hosts);
   if (hosts.length > parts.maxHosts) throw new PraError('TOO_MANY_HOSTS', { max: parts.maxHosts });
   const args = checkArgs(diagnostic, query.args);
-  const textLimit = Math.max(1_000, Math.floor(TEXT_BUDGET / Math.max(1, hosts.length)));
+  const share = (budget: number): number => Math.floor(budget / Math.max(1, hosts.length));
+  const limits = { text: share(TEXT_BUDGET), facts: share(FACTS_BUDGET) };
 
   let done = 0;
   const results = await inParallel(hosts, PARALLEL_HOSTS, async (host) => {
-    const result = await lookAt(parts, caller, host, diagnostic, args, textLimit, options.signal);
+    const result = await lookAt(parts, caller, host, { diagnostic, args, limits, signal: options.signal });
     done += 1;
     options.onProgress?.(done, hosts.length);
     return result;
@@ -65,15 +71,22 @@ export const look = async (
   return { results, summary: summarise(diagnostic, results) };
 };
 
+/** The same for every host of a call. */
+interface Question {
+  readonly diagnostic: Diagnostic;
+  readonly args: CheckedArgs;
+  /** Characters for one host. */
+  readonly limits: { readonly text: number; readonly facts: number };
+  readonly signal: AbortSignal | undefined;
+}
+
 const lookAt = async (
   parts: LookParts,
   caller: Caller,
   host: string,
-  diagnostic: Diagnostic,
-  args: CheckedArgs,
-  textLimit: number,
-  signal: AbortSignal | undefined,
+  question: Question,
 ): Promise<ReadResult> => {
+  const { diagnostic, args } = question;
   const row = {
     kind: 'call',
     actor: `${caller.principal}/${caller.client}`,
@@ -83,10 +96,15 @@ const lookAt = async (
   const shownArgs = mask([...args].map(([name, value]) => `${name}=${value}`).join(' ')).text;
   parts.store.append({ ...row, code: 'ASKED', detail: { args: shownArgs, definition: diagnostic.digest } });
   const started = performance.now();
-  const result = await ask(parts, host, diagnostic, args, textLimit, signal).catch((thrown: unknown) => {
-    const error = asPraError(thrown);
-    if (error.code === 'CANCELLED') throw error;
-    return failed(parts, host, diagnostic, Math.round(performance.now() - started), error);
+  const result = await ask(parts, host, question).catch((thrown: unknown) => {
+    const ms = Math.round(performance.now() - started);
+    const error = hostError(host, asPraError(thrown), question.signal, ms);
+    if (error.code === 'CANCELLED') {
+      parts.store.append({ ...row, code: 'CANCELLED', detail: { ms } });
+      throw error;
+    }
+    if (error.code === 'INTERNAL') parts.onError(thrown);
+    return failed(parts, host, diagnostic, ms, error);
   });
   parts.store.append({
     ...row,
@@ -101,19 +119,25 @@ const lookAt = async (
   return result;
 };
 
+/** A call whose time is over ends with what it has: the hosts that have not answered are its timeouts. */
+const hostError = (host: string, error: PraError, signal: AbortSignal | undefined, ms: number): PraError =>
+  error.code === 'CANCELLED' && isTimeUp(signal)
+    ? new PraError('DEADLINE', { host, seconds: Math.round(ms / 1_000) }, error)
+    : error;
+
 const ask = async (
   parts: LookParts,
   host: string,
-  diagnostic: Diagnostic,
-  args: CheckedArgs,
-  textLimit: number,
-  signal: AbortSignal | undefined,
+  { diagnostic, args, limits, signal }: Question,
 ): Promise<ReadResult> => {
   const said = await parts.channel.run(
     parts.policy.read(host, diagnostic, args),
     signal === undefined ? {} : { signal },
   );
-  const base = blank(parts, host, diagnostic, Math.round(said.durationMs));
+  const base = {
+    ...blank(parts, host, diagnostic, Math.round(said.durationMs)),
+    clock_offset_ms: parts.clocks.offset(host),
+  };
   const refusal = parseRefusal(said.stderr);
   if (refusal !== undefined) {
     const hint = targetAdvice[refusal.code] ?? targetAdvice['other'] ?? null;
@@ -125,26 +149,36 @@ const ask = async (
       hint,
     };
   }
+  if (said.exit === undefined) throw new PraError('UNREACHABLE', { host, cause: 'the connection was lost' });
   // A run that reached its time limit ends the answer early: what came before stands.
   const timedOut = said.exit === 124;
   const answer = parseAnswer(said.stdout, {
     digest: diagnostic.digest,
     sections: diagnostic.run.map((run) => run.section),
     limitBytes: diagnostic.limits.bytes,
+    host,
     ...(timedOut ? { partial: true } : {}),
   });
   const absent = !timedOut && isNotPresent(diagnostic, answer);
   const status: ReadStatus = timedOut ? 'timeout' : absent ? 'not_present' : statusOf(answer);
-  const shown = textOf(answer, textLimit);
+  const shown = textOf(answer, limits.text);
+  const facts = timedOut || absent ? {} : cleanFacts(readFacts(diagnostic, answer));
+  const fitting = fitFacts(facts, limits.facts);
   return {
     ...base,
     status,
-    exit: worstExit(answer),
-    facts: timedOut || absent ? {} : cleanFacts(readFacts(diagnostic, answer)),
+    exit: timedOut ? said.exit : worstExit(answer),
     ...shown,
-    truncated: shown.truncated || answer.sections.some((section) => section.cut),
-    hint: timedOut ? `The program reached its limit of ${String(diagnostic.limits.seconds)} s.` : null,
+    facts: fitting.facts,
+    truncated: shown.truncated || fitting.isCut || answer.sections.some((section) => section.cut),
+    suspicious: shown.suspicious || suspicious(JSON.stringify(fitting.facts)),
+    hint: hintOf(diagnostic, timedOut, fitting.isCut),
   };
+};
+
+const hintOf = (diagnostic: Diagnostic, timedOut: boolean, factsCut: boolean): string | null => {
+  if (timedOut) return `The program reached its limit of ${String(diagnostic.limits.seconds)} s.`;
+  return factsCut ? 'Some rows of the facts were left out: ask for fewer hosts in one call.' : null;
 };
 
 const blank = (parts: LookParts, host: string, diagnostic: Diagnostic, durationMs: number): ReadResult => ({
@@ -155,7 +189,7 @@ const blank = (parts: LookParts, host: string, diagnostic: Diagnostic, durationM
   exit: null,
   duration_ms: durationMs,
   collected_at: new Date(parts.clock.now()).toISOString(),
-  clock_offset_ms: parts.clocks.offset(host),
+  clock_offset_ms: parts.clocks.known(host),
   facts: {},
   text: '',
   truncated: false,
@@ -206,12 +240,11 @@ const textOf = (
     .flatMap((part, index) => (index === 0 ? [part] : [Buffer.from('\n'), part]));
   const bytes = Buffer.concat(raw);
   const capped = bytes.subarray(0, limit * 4);
-  const clean = neutralise(capped).text;
-  const cut = clean.slice(0, limit);
-  const masked = mask(cut);
+  // Masked before it is cut to length: half a secret would not look like one.
+  const masked = mask(neutralise(capped).text);
   return {
-    text: masked.text,
-    truncated: clean.length > limit || bytes.length > capped.length,
+    text: masked.text.slice(0, limit).toWellFormed(),
+    truncated: masked.text.length > limit || bytes.length > capped.length,
     redactions: masked.redactions,
     suspicious: suspicious(masked.text),
   };
@@ -233,6 +266,21 @@ const cleanFacts = (facts: Facts): Facts => {
   );
 };
 
+/** Facts as far as they fit: every single value, and of the tables the first rows. */
+const fitFacts = (facts: Facts, limit: number): { readonly facts: Facts; readonly isCut: boolean } => {
+  const sizeOf = (value: unknown): number => JSON.stringify(value).length;
+  let left = limit;
+  for (const value of Object.values(facts)) if (typeof value !== 'object') left -= sizeOf(value);
+  let isCut = false;
+  const fitting = Object.entries(facts).map(([name, value]) => {
+    if (typeof value !== 'object') return [name, value] as const;
+    const rows = value.filter((row) => (left -= sizeOf(row)) >= 0);
+    if (rows.length < value.length) isCut = true;
+    return [name, rows] as const;
+  });
+  return { facts: Object.fromEntries(fitting), isCut };
+};
+
 const summarise = (diagnostic: Diagnostic, results: readonly ReadResult[]): string => {
   const counts = new Map<ReadStatus, number>();
   for (const { status } of results) counts.set(status, (counts.get(status) ?? 0) + 1);
@@ -240,7 +288,7 @@ const summarise = (diagnostic: Diagnostic, results: readonly ReadResult[]): stri
   return `${diagnostic.name} on ${String(results.length)} host(s): ${parts.join(', ')}`;
 };
 
-/** At most `width` at a time, results in order. */
+/** At most `width` at a time, results in order. After a failure nothing more is begun, and it is thrown when all have ended. */
 const inParallel = async <T, R>(
   items: readonly T[],
   width: number,
@@ -252,9 +300,15 @@ const inParallel = async <T, R>(
     while (at < items.length) {
       const index = at;
       at += 1;
-      results[index] = await work(items[index] as T);
+      try {
+        results[index] = await work(items[index] as T);
+      } catch (error) {
+        at = items.length;
+        throw error;
+      }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(width, items.length) }, worker));
+  for (const end of ended) if (end.status === 'rejected') throw end.reason;
   return results;
 };

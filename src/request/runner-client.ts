@@ -11,6 +11,7 @@ import { serialiseQuery } from './query.ts';
 import { parseReceipt } from './receipt.ts';
 import { parseRefusal, RunnerEvents, type RunnerEvent } from './runner-events.ts';
 import { serialiseSubmission } from './submission.ts';
+import { isTimeUp } from './time-up.ts';
 import type { Draft, Offer, Receipt, SignedText, StoredRequest } from './types.ts';
 
 /** A receipt whose host signature was verified. */
@@ -70,7 +71,13 @@ export class RunnerClient {
     signal?: AbortSignal,
   ): Promise<{ readonly offer: Offer; readonly signed: SignedText }> {
     const grant = this.#policy.ask(draft.host, 'prepare', Buffer.from(serialiseDraft(draft)));
-    const { events, refusal } = await this.#exec(grant, signal === undefined ? {} : { signal });
+    const started = performance.now();
+    const said = await this.#exec(grant, signal === undefined ? {} : { signal }).catch((error: unknown) => {
+      if (!(error instanceof PraError && error.code === 'CANCELLED' && isTimeUp(signal))) throw error;
+      const seconds = Math.round((performance.now() - started) / 1_000);
+      throw new PraError('DEADLINE', { host: draft.host, seconds }, error);
+    });
+    const { events, refusal } = said;
     if (refusal !== undefined) throw targetRefusal(draft.host, refusal.layer, refusal.code);
     const event = events.find((one) => one.event === 'offer');
     if (event === undefined) throw new PraError('ANSWER_BAD', { host: draft.host, code: 'OFFER_MISSING' });
