@@ -1,4 +1,5 @@
 import type { Catalog, Facts, Impact } from '../catalog/types.ts';
+import type { PraError } from '../errors.ts';
 import type { HostEntry } from './ports.ts';
 import type { Caller, Offer, Receipt, RequestId, SignedText, State } from './types.ts';
 
@@ -75,6 +76,7 @@ export interface WaitOptions {
 }
 
 export interface LookOptions {
+  /** Aborted by AbortSignal.timeout: the hosts that have not answered are `timeout`, the others keep their results. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -111,10 +113,15 @@ export interface ModelDesk {
   ): Promise<RequestView>;
   /** The request, waiting up to `waitMs` for its state to change to a final one. */
   get(caller: Caller, id: string, options?: WaitOptions): Promise<RequestView>;
-  list(filter?: { readonly states?: readonly State[]; readonly limit?: number }): readonly RequestView[];
+  list(
+    caller: Caller,
+    filter?: { readonly states?: readonly State[]; readonly limit?: number },
+  ): readonly RequestView[];
   withdraw(caller: Caller, id: string): RequestView;
   /** Runs an approved request. Idempotent: a running or ended one is only reported. Throws NOT_APPROVED before that. */
   execute(caller: Caller, id: string, options?: WaitOptions): Promise<RequestView>;
+  /** Counts and writes down a call that was refused before it reached a method; returns what to show (RATE_LIMITED instead, maybe). */
+  refused(caller: Caller, subject: string, error: PraError): PraError;
 }
 
 /** What the approver reads and signs: `ticket` is the exact text. */

@@ -2,8 +2,8 @@ import { sha256 } from '../catalog/digest.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
 import type { ApprovalSheet, ModelDesk, PersonDesk, RequestView, WaitOptions } from './desk.ts';
-import { isTerminal } from './lifecycle.ts';
 import { HostClocks } from './host-clocks.ts';
+import type { LedgerEntry } from './ledger-entry.ts';
 import { look } from './look.ts';
 import { fingerprint, verifySshsig } from './sshsig.ts';
 import { Policy, type OperatorPolicy } from './policy.ts';
@@ -11,7 +11,7 @@ import type { AutoSigner, Channel, Clock, HostEntry, Store } from './ports.ts';
 import { propose, type Proposal } from './proposals.ts';
 import { CallRate } from './call-rate.ts';
 import { RunnerClient } from './runner-client.ts';
-import { Runs, UNSETTLED } from './runs.ts';
+import { Runs } from './runs.ts';
 import { namespaceOf, ticketFor } from './ticket-for.ts';
 import type { Caller, StoredRequest } from './types.ts';
 import { parseTicket } from './ticket.ts';
@@ -49,8 +49,10 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   const runs = new Runs({ catalog, runner, store, clock, onError: parts.onError });
   const rate = new CallRate(parts.limits.callsPerMinute, clock);
   const clocks = new HostClocks(channel, policy, clock);
-  const lookParts = { catalog, policy, channel, store, clock, clocks, maxHosts: parts.limits.hostsPerCall };
-  const proposalParts = { catalog, policy, runner, store, clock, autoSigner: parts.autoSigner };
+  const { autoSigner, onError } = parts;
+  const maxHosts = parts.limits.hostsPerCall;
+  const lookParts = { catalog, policy, channel, store, clock, clocks, maxHosts, onError };
+  const proposalParts = { catalog, policy, runner, store, clock, autoSigner, onError };
 
   const current = (id: string): StoredRequest => {
     store.expireDue(clock.now());
@@ -58,34 +60,58 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   };
   const view = (id: string): RequestView => viewOf(store.find(id), clock.now(), runs.output(id));
 
-  /** Counts the call, and writes the refusal down before it is shown. */
-  const guarded = async <T>(caller: Caller, subject: string, work: () => Promise<T> | T): Promise<T> => {
+  /** Writes a refusal down before it is shown; returns it. A loop of refusals is counted, not told one by one. */
+  const refused = (caller: Caller, subject: string, thrown: unknown): PraError => {
+    const error = asPraError(thrown);
+    if (error.code === 'INTERNAL') onError(thrown);
+    const times = error.code === 'RATE_LIMITED' ? rate.refused(caller) : 1;
+    if (isPowerOfTen(times)) store.append(refusalRow(catalog, caller, subject, error, times));
+    return error;
+  };
+
+  /** Counts the call and lets it happen, or not. */
+  const guarded = async <T>(caller: Caller, subject: string, work: () => Promise<T>): Promise<T> => {
     try {
       rate.take(caller);
       return await work();
     } catch (thrown) {
-      const error = asPraError(thrown);
-      if (error.code === 'INTERNAL') parts.onError(thrown);
-      store.append({
-        kind: 'refusal',
-        code: error.code,
-        actor: actorOf(caller),
-        subject: known(catalog, subject),
-        detail: { layer: error.layer, ...plain(error) },
-      });
-      throw error;
+      throw refused(caller, subject, thrown);
     }
+  };
+  const guardedNow = <T>(caller: Caller, subject: string, work: () => T): T => {
+    try {
+      rate.take(caller);
+      return work();
+    } catch (thrown) {
+      throw refused(caller, subject, thrown);
+    }
+  };
+
+  /** The configuration may have changed since the proposal: what it forbids now is not run any more. */
+  const requireAllowed = (request: StoredRequest): void => {
+    policy.host(request.host);
+    const action = catalog.actions.get(request.action);
+    if (action !== undefined) policy.impactOf(action);
   };
 
   const execute = (caller: Caller, id: string, options: WaitOptions = {}): Promise<RequestView> =>
     guarded(caller, 'execute', async () => {
       const request = current(id);
-      if (request.state === 'APPROVED' || request.state === 'AUTO_APPROVED')
-        runs.start(caller, request, options);
-      else refuseUnapproved(request);
-      await runs.settle(request.id, options);
-      return view(request.id);
+      refuseUnapproved(request);
+      if (request.state === 'APPROVED' || request.state === 'AUTO_APPROVED') {
+        requireAllowed(request);
+        runs.start(caller, request);
+        // Somebody else was faster: with the run, or with taking it back.
+        refuseUnapproved(store.find(request.id));
+      }
+      return outcome(request.id, options);
     });
+
+  const outcome = async (id: string, options: WaitOptions): Promise<RequestView> => {
+    await runs.settle(id, options);
+    await runs.recall(id, options.signal);
+    return view(id);
+  };
 
   const proposeAnd = async (
     caller: Caller,
@@ -93,11 +119,9 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     options: WaitOptions,
   ): Promise<RequestView> => {
     const filed = await propose(proposalParts, caller, proposal, options.signal);
-    if (filed.state === 'AUTO_APPROVED') {
-      runs.start(caller, filed, options);
-      await runs.settle(filed.id, options);
-    }
-    return view(filed.id);
+    if (filed.state !== 'AUTO_APPROVED') return view(filed.id);
+    runs.start(caller, filed);
+    return outcome(filed.id, options);
   };
 
   const model: ModelDesk = {
@@ -110,22 +134,33 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     get: (caller, id, options = {}) =>
       guarded(caller, 'get', async () => {
         const request = current(id);
-        await waitForChange(store, clock, runs, request, options);
+        const until = performance.now() + (options.waitMs ?? 0);
+        await waitForDecision(store, clock, request, options.signal, until);
+        return outcome(request.id, { ...options, waitMs: Math.max(0, until - performance.now()) });
+      }),
+    list: (caller, filter) =>
+      guardedNow(caller, 'list', () => {
+        store.expireDue(clock.now());
+        return store.list(filter).map((request) => viewOf(request, clock.now(), runs.output(request.id)));
+      }),
+    withdraw: (caller, id) =>
+      guardedNow(caller, 'withdraw', () => {
+        const request = current(id);
+        store.transition(request.id, 'withdraw', {}, decision(caller, request, 'withdraw'));
         return view(request.id);
       }),
-    list: (filter) => {
-      store.expireDue(clock.now());
-      return store.list(filter).map((request) => viewOf(request, clock.now(), runs.output(request.id)));
-    },
-    withdraw: (caller, id) => {
-      const request = current(id);
-      store.transition(request.id, 'withdraw', {}, decision(caller, request, 'withdraw'));
-      return view(request.id);
+    refused: (caller, subject, error) => {
+      try {
+        rate.take(caller);
+      } catch (limited) {
+        return refused(caller, subject, limited);
+      }
+      return refused(caller, subject, error);
     },
     execute,
   };
 
-  const sheet = async (id: string): Promise<ApprovalSheet> => {
+  const makeSheet = async (id: string): Promise<ApprovalSheet> => {
     const request = current(id);
     if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
     if (request.state !== 'PENDING' || request.offer === undefined) {
@@ -134,6 +169,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     const action = catalog.actions.get(request.action);
     if (action === undefined)
       throw new PraError('ACTION_UNKNOWN', { names: [...catalog.actions.keys()].join(', ') });
+    requireAllowed(request);
     const offer = await runner.verifyOffer(request.host, request.offer);
     if (offer.definition !== action.digest) {
       throw new PraError('DEFINITION_DIFFERS', { host: request.host, definition: action.name });
@@ -157,51 +193,39 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     };
   };
 
+  const sheet = async (id: string): Promise<ApprovalSheet> => {
+    try {
+      return await makeSheet(id);
+    } catch (thrown) {
+      throw refused(READER, 'sheet', thrown);
+    }
+  };
+
+  const approve: PersonDesk['approve'] = (caller, read, signed) => {
+    const request = current(read.view.id);
+    if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
+    const key = signerOf(request, read, signed.signature);
+    const row = decision(caller, request, 'approve');
+    store.transition(
+      request.id,
+      'approve',
+      { ticket: read.ticket, signatures: [signed.signature], decidedBy: signed.principal },
+      { ...row, detail: { approver: signed.principal, key: fingerprint(key) } },
+    );
+    return view(request.id);
+  };
+
   const person: PersonDesk = {
     ...model,
     sheet,
-    approve: (caller, read, signed) => {
-      const request = current(read.view.id);
-      if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
-      const ticket = parseTicket(read.ticket);
-      if (
-        ticket.id !== request.id ||
-        request.offer === undefined ||
-        ticket.offer !== sha256(request.offer.text)
-      ) {
-        throw new PraError('SIGNATURE_INVALID');
-      }
-      let key: Buffer;
-      try {
-        key = verifySshsig({
-          message: Buffer.from(read.ticket),
-          signatureBase64: signed.signature,
-          namespace: read.namespace,
-        }).publicKey;
-      } catch (error) {
-        throw new PraError('SIGNATURE_INVALID', {}, error);
-      }
-      store.transition(
-        request.id,
-        'approve',
-        { ticket: read.ticket, signatures: [signed.signature], decidedBy: signed.principal },
-        {
-          ...decision(caller, request, 'approve'),
-          detail: { approver: signed.principal, key: fingerprint(key) },
-        },
-      );
-      return view(request.id);
-    },
-    deny: (caller, id, note) => {
-      const request = current(id);
-      store.transition(
-        request.id,
-        'deny',
-        { decisionNote: note.slice(0, 400) },
-        decision(caller, request, 'deny'),
-      );
-      return view(request.id);
-    },
+    approve: (caller, read, signed) => guardedNow(caller, 'approve', () => approve(caller, read, signed)),
+    deny: (caller, id, note) =>
+      guardedNow(caller, 'deny', () => {
+        const request = current(id);
+        const decisionNote = note.slice(0, 400).toWellFormed();
+        store.transition(request.id, 'deny', { decisionNote }, decision(caller, request, 'deny'));
+        return view(request.id);
+      }),
     renew: (caller, id) =>
       guarded(caller, 'renew', async () => {
         const old = current(id);
@@ -215,29 +239,42 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
           {},
         );
       }),
-    reconcile: (options = {}) => runs.reconcile(options.signal),
+    reconcile: (options = {}) => {
+      store.expireDue(clock.now());
+      return runs.reconcile(options.signal);
+    },
   };
 
   return { person, model, policy, runner, idle: () => runs.idle() };
 };
 
-/** Waits for an unsettled run to end, or for a person to decide. */
-const waitForChange = async (
+/** Waits for a person to decide on a request that needs it: no longer than there is time for that. */
+const waitForDecision = async (
   store: Store,
   clock: Clock,
-  runs: Runs,
-  request: StoredRequest,
-  options: WaitOptions,
+  { id, state, decideBy }: StoredRequest,
+  signal: AbortSignal | undefined,
+  until: number,
 ): Promise<void> => {
-  if (isTerminal(request.state)) return;
-  if (UNSETTLED.includes(request.state)) return runs.settle(request.id, options);
-  const until = clock.now() + (options.waitMs ?? 0);
+  if (state !== 'PENDING' && state !== 'PROPOSED') return;
   for (;;) {
     store.expireDue(clock.now());
-    const left = until - clock.now();
-    if (store.find(request.id).state !== request.state || left <= 0 || options.signal?.aborted === true)
-      return;
-    await store.changed(left, options.signal);
+    const left = until - performance.now();
+    if (store.find(id).state !== state || left <= 0 || signal?.aborted === true) return;
+    await store.changed(Math.min(left, Math.max(0, decideBy - clock.now()) + 1), signal);
+  }
+};
+
+/** The key that signed exactly this sheet's ticket. Throws SIGNATURE_INVALID. */
+const signerOf = (request: StoredRequest, read: ApprovalSheet, signature: string): Buffer => {
+  const ticket = parseTicket(read.ticket);
+  const isAbout = ticket.id === request.id && ticket.offer === sha256(request.offer?.text ?? '');
+  if (!isAbout) throw new PraError('SIGNATURE_INVALID');
+  try {
+    const message = Buffer.from(read.ticket);
+    return verifySshsig({ message, signatureBase64: signature, namespace: read.namespace }).publicKey;
+  } catch (error) {
+    throw new PraError('SIGNATURE_INVALID', {}, error);
   }
 };
 
@@ -260,16 +297,41 @@ const decision = (caller: Caller, request: StoredRequest, code: string) =>
     request: request.id,
   }) as const;
 
+/** Who reads a sheet is not known before it is signed. */
+const READER: Caller = { principal: 'mcp-pra', client: 'sheet', channel: 'cli' };
+
+/** Names of calls as subjects of rows. */
+const CALLS = ['approve', 'deny', 'execute', 'get', 'list', 'renew', 'sheet', 'tool', 'withdraw'];
+
+const isPowerOfTen = (times: number): boolean => /^10*$/u.test(String(times));
+
+const refusalRow = (
+  catalog: Catalog,
+  caller: Caller,
+  subject: string,
+  error: PraError,
+  times: number,
+): LedgerEntry => {
+  const { id } = error.values;
+  return {
+    // Given up by the caller, which no rule decided.
+    kind: error.code === 'CANCELLED' ? 'note' : 'refusal',
+    code: error.code,
+    actor: actorOf(caller),
+    subject: known(catalog, subject),
+    ...(typeof id === 'string' ? { request: id } : {}),
+    detail: { layer: error.layer, ...plain(error), ...(times === 1 ? {} : { times }) },
+  };
+};
+
 /** A subject of the caller's choosing enters the ledger only when it is one of our names. */
 const known = (catalog: Catalog, subject: string): string =>
-  catalog.actions.has(subject) || catalog.diagnostics.has(subject) || /^(?:execute|get|renew)$/u.test(subject)
-    ? subject
-    : '-';
+  catalog.actions.has(subject) || catalog.diagnostics.has(subject) || CALLS.includes(subject) ? subject : '-';
 
-/** The values of a refusal that are ours: names, states, codes. */
+/** The values of a refusal that are ours: names, states, codes. `layer` is the target's, where it decided. */
 const plain = (error: PraError): Record<string, string | number> =>
   Object.fromEntries(
     Object.entries(error.values).filter(([key]) =>
-      ['host', 'id', 'state', 'code', 'layer', 'definition'].includes(key),
+      ['host', 'state', 'code', 'layer', 'definition'].includes(key),
     ),
   );

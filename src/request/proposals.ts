@@ -1,6 +1,8 @@
 import { checkArgs, toArgList } from '../catalog/params.ts';
 import type { Action, Catalog, Impact } from '../catalog/types.ts';
 import { PraError } from '../errors.ts';
+import { mask } from './mask.ts';
+import { neutralise } from './neutralise.ts';
 import { higher, type Policy } from './policy.ts';
 import type { AutoSigner, Clock, Store } from './ports.ts';
 import { newRequestId } from './request-id.ts';
@@ -16,6 +18,8 @@ export interface ProposalParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly autoSigner: AutoSigner;
+  /** For the log: why the auto key could not sign. */
+  readonly onError: (error: unknown) => void;
 }
 
 export interface Proposal {
@@ -67,8 +71,9 @@ export const propose = async (
     detail: { args: shown(args), impact: least },
   });
 
-  const { offer, signed } = await parts.runner.prepare(draft, signal);
+  const { offer, signed: fetched } = await parts.runner.prepare(draft, signal);
   checkOffer(draft, action, offer);
+  const rule = ruleOf(offer);
   parts.store.create(
     {
       id: draft.id,
@@ -82,8 +87,8 @@ export const propose = async (
       createdAt,
       decideBy: createdAt + DECIDE_MS,
       executeBy: undefined,
-      offer: signed,
-      rule: offer.rule,
+      offer: fetched,
+      rule,
       decidedBy: undefined,
       decisionNote: undefined,
       ticket: undefined,
@@ -96,53 +101,69 @@ export const propose = async (
       ...row,
       kind: 'proposal',
       code: 'PROPOSED',
-      detail: { args: shown(offer.args), impact: offer.impact, rule: offer.rule },
+      detail: { args: shown(offer.args), impact: offer.impact, rule },
     },
   );
   const automatic = proposal.autoApprove && parts.policy.autoApprove && offer.impact === 'LOW' && offer.auto;
-  return automatic && parts.autoSigner !== undefined
-    ? autoApprove(parts, parts.autoSigner, draft.id, offer, signed, reason)
-    : parts.store.transition(
-        draft.id,
-        'ask',
-        {},
-        { ...row, kind: 'decision', code: 'ask', detail: { rule: offer.rule } },
-      );
+  const signed = automatic ? await autoSign(parts, draft.id, offer, fetched, reason) : undefined;
+  if (signed === 'failed') return askPerson(parts, row, `${rule}; the auto key could not sign`);
+  return signed === undefined ? askPerson(parts, row, rule) : autoApprove(parts, row, signed);
 };
 
-const autoApprove = async (
+/** What every ledger row of a proposal says. */
+interface Row {
+  readonly actor: string;
+  readonly host: string;
+  readonly subject: string;
+  readonly request: RequestId;
+}
+
+interface AutoSigned {
+  readonly ticket: string;
+  readonly signature: string;
+}
+
+const askPerson = (parts: ProposalParts, row: Row, rule: string): StoredRequest =>
+  parts.store.transition(
+    row.request,
+    'ask',
+    { rule },
+    { ...row, kind: 'decision', code: 'ask', detail: { rule } },
+  );
+
+/** Undefined without an auto key. One that does not sign must not lose the request: a person can still decide. */
+const autoSign = async (
   parts: ProposalParts,
-  sign: NonNullable<AutoSigner>,
   id: RequestId,
   offer: Offer,
-  signed: SignedText,
+  offerText: SignedText,
   reason: string,
-): Promise<StoredRequest> => {
-  const request = parts.store.find(id);
+): Promise<AutoSigned | 'failed' | undefined> => {
+  if (parts.autoSigner === undefined) return undefined;
   const ticket = ticketFor({
-    request,
+    request: parts.store.find(id),
     offer,
-    offerText: signed,
+    offerText,
     reason,
     now: parts.clock.now(),
     ledger: parts.store.ledgerHead(),
   });
-  const signature = await sign(Buffer.from(ticket));
+  try {
+    return { ticket, signature: await parts.autoSigner(Buffer.from(ticket)) };
+  } catch (error) {
+    parts.onError(error);
+    return 'failed';
+  }
+};
+
+const autoApprove = (parts: ProposalParts, row: Row, { ticket, signature }: AutoSigned): StoredRequest => {
   // The host's own word for it: `auto yes` in the offer that it signed.
-  const rule = `LOW, and policy.json of ${request.host} lists ${request.action} with exactly these arguments under auto`;
+  const rule = `LOW, and policy.json of ${row.host} lists ${row.subject} with exactly these arguments under auto`;
   return parts.store.transition(
-    id,
+    row.request,
     'auto_approve',
     { ticket, signatures: [signature], decidedBy: 'auto', rule },
-    {
-      kind: 'decision',
-      code: 'auto_approve',
-      actor: 'mcp-pra/auto',
-      host: request.host,
-      subject: request.action,
-      request: id,
-      detail: { rule },
-    },
+    { ...row, kind: 'decision', code: 'auto_approve', actor: 'mcp-pra/auto', detail: { rule } },
   );
 };
 
@@ -159,11 +180,16 @@ const checkOffer = (draft: Draft, action: Action, offer: Offer): void => {
   if (offer.mode !== draft.mode) throw wrong('OFFER_MODE');
 };
 
-const checkReason = (reason: string): string => {
-  const trimmed = reason.normalize('NFC').trim();
+/** One line of what can be seen: what an approver reads on the screen is what is signed. */
+const checkReason = (given: string): string => {
+  const reason = neutralise(given.normalize('NFC')).text.replaceAll(/\s+/gu, ' ').trim();
   // 400 characters as percent-encoded in the ticket (docs/wire-protocol.md): what an approver reads on one screen.
-  if (trimmed === '' || !fitsTicket(trimmed)) throw new PraError('REASON_BAD');
-  return trimmed;
+  if (!fitsTicket(reason)) throw new PraError('REASON_BAD');
+  return reason;
 };
 
-const shown = (args: ArgList): string => args.map(([name, value]) => `${name}=${value}`).join(' ');
+/** Which rule asks for whom, in the host's words: they go into the ledger, so that they are fit for it and short. */
+const ruleOf = (offer: Offer): string =>
+  mask(neutralise(offer.rule).text.replaceAll(/\s+/gu, ' ')).text.slice(0, 200).toWellFormed();
+
+const shown = (args: ArgList): string => mask(args.map(([name, value]) => `${name}=${value}`).join(' ')).text;

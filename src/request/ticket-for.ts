@@ -2,6 +2,7 @@ import { sha256 } from '../catalog/digest.ts';
 import type { Impact } from '../catalog/types.ts';
 import { serialiseTicket } from './ticket.ts';
 import type { Offer, SignedText, StoredRequest } from './types.ts';
+import { wireTime } from './wire-time.ts';
 
 /** How long an approval may wait to be executed, written into the ticket and kept by the store. The target goes by its own clock. */
 export const EXECUTE_MS = 300_000;
@@ -14,10 +15,6 @@ const NAMESPACE: Readonly<Record<Impact, string>> = {
 
 /** SSHSIG namespace that a person's signature needs for an impact. */
 export const namespaceOf = (impact: Impact): string => NAMESPACE[impact];
-
-/** `YYYY-MM-DDThh:mm:ssZ` */
-export const wireTime = (ms: number): string =>
-  new Date(Math.floor(ms / 1_000) * 1_000).toISOString().replace('.000Z', 'Z');
 
 /** The canonical ticket for a request and its offer: every field comes from one of the two. */
 export const ticketFor = (given: {

@@ -1,6 +1,8 @@
 import { nextStep } from '../messages/next-en.ts';
 import type { RequestView } from './desk.ts';
 import { isTerminal } from './lifecycle.ts';
+import { mask } from './mask.ts';
+import { neutralise } from './neutralise.ts';
 import { parseOffer } from './offer.ts';
 import { parseReceipt } from './receipt.ts';
 import type { Offer, StoredRequest } from './types.ts';
@@ -24,6 +26,9 @@ const secondsLeft = (request: StoredRequest, now: number): number | null => {
   return null;
 };
 
+/** What others wrote (a host in its offer, a person in a note), fit to be shown on a line. */
+const shown = (text: string): string => mask(neutralise(text).text).text;
+
 const offerOf = (request: StoredRequest): Offer | undefined =>
   request.offer === undefined ? undefined : parseOffer(request.offer.text);
 
@@ -40,13 +45,13 @@ export const viewOf = (request: StoredRequest, now: number, output?: ShownOutput
     impact: request.impact,
     requester: request.requester,
     reason: request.reason,
-    rule: request.rule ?? null,
+    rule: request.rule === undefined ? null : shown(request.rule),
     decided_by: request.decidedBy ?? null,
-    decision_note: request.decisionNote ?? null,
+    decision_note: request.decisionNote === undefined ? null : shown(request.decisionNote),
     created_at: new Date(request.createdAt).toISOString(),
     decide_by: new Date(request.decideBy).toISOString(),
     seconds_left: secondsLeft(request, now),
-    argv: offerOf(request)?.argv ?? [],
+    argv: (offerOf(request)?.argv ?? []).map(shown),
     refusal: request.refusal ?? null,
     receipt: receipt === undefined ? null : withoutHostKey(receipt),
     output: output?.text ?? null,
@@ -56,5 +61,5 @@ export const viewOf = (request: StoredRequest, now: number, output?: ShownOutput
   };
 };
 
-const withoutHostKey = ({ hostKey: _, ...rest }: ReturnType<typeof parseReceipt>): RequestView['receipt'] =>
+const withoutHostKey = ({ hostKey: _hostKey, ...rest }: ReturnType<typeof parseReceipt>): RequestView['receipt'] =>
   rest;

@@ -22,7 +22,7 @@ export const addPending = (program: Command, cli: Cli): void => {
   command.action(({ all = false }: { readonly all?: boolean }) =>
     cli.run(command, async (context) => {
       const { desk } = await context.app();
-      const views = desk.list(all ? { limit: LIMIT } : { states: OPEN, limit: LIMIT });
+      const views = desk.list(context.caller(), all ? { limit: LIMIT } : { states: OPEN, limit: LIMIT });
       context.show(views, (page) => {
         if (views.length === 0) return page.line(say(all ? 'list.empty' : 'list.none'));
         const rows = views.map((view) => [
