@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { catalogOf } from './app/catalogs.ts';
 import { channelOptions, openSigner } from './app/keys.ts';
 import { openDoctor } from './app/doctor.ts';
+import type { Catalog } from './catalog/types.ts';
+import { detailsOf } from './cli/print-error.ts';
 import type { CliApp, CliParts, ServeFrom } from './cli/cli-parts.ts';
 import { requireKnownNames, type Config } from './config.ts';
 import { asPraError, PraError } from './errors.ts';
@@ -64,14 +66,17 @@ export const compose = (version: string, log: Log): CliParts => {
 const openParts = async (config: Config, log: Log): Promise<Opened> => {
   const catalog = catalogOf(packageRoot, config.catalog);
   requireKnownNames(config, catalog);
+  // Before the store: what may throw here must not leave a database open.
+  const channel = openChannel(channelOptions(config, log));
   const { openStore } = await import('./store/open.ts');
   const store = await openStore({
     dir: config.stateDir,
     clock: Date,
     onWarning: (code) => log.warn('store', { code }),
   });
-  const channel = openChannel(channelOptions(config, log));
   const { auto } = config.keys;
+  // Opened once: a passphrase that comes through a file descriptor can be read only once.
+  const autoKey = once(() => openSigner('auto', auto?.path ?? '', auto?.passphrase));
   const desk = openDesk({
     catalog,
     hosts: config.hosts.map(({ name, tags, groups }) => ({ name, tags, groups })),
@@ -83,10 +88,8 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
     autoSigner:
       auto === undefined
         ? undefined
-        : async (ticket) => {
-            const key = await openSigner('auto', auto.path, auto.passphrase);
-            return signTicket({ ticketText: ticket.toString(), namespace: 'mcp-pra-auto', key });
-          },
+        : async (ticket) =>
+            signTicket({ ticketText: ticket.toString(), namespace: 'mcp-pra-auto', key: await autoKey() }),
     onError: (thrown) => log.error('background', thrown),
   });
   return {
@@ -101,6 +104,18 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
   };
 };
 
+/** The result of the first success; a failure is tried again. */
+const once = <T>(work: () => Promise<T>): (() => Promise<T>) => {
+  let done: Promise<T> | undefined;
+  return () => {
+    done ??= work().catch((error: unknown) => {
+      done = undefined;
+      throw error;
+    });
+    return done;
+  };
+};
+
 /** `mcp-pra serve`: the model's desk on standard input and output, until input ends. */
 const serve = async (
   from: ServeFrom,
@@ -112,8 +127,7 @@ const serve = async (
   const shared = { version, onError: (thrown: unknown) => log.error('mcp', thrown) };
   const broken = async (error: PraError, details: readonly string[]): Promise<void> => {
     log.error('configuration', error);
-    // The tools of the shipped catalog, so that the client sees what it will have once the configuration is mended.
-    const catalog = catalogOf(packageRoot, { builtin: true, dirs: [] });
+    const catalog = shippedCatalog();
     const service = { kind: 'broken', catalog, error, details } as const;
     await (await mcp).serve({ ...shared, service, principal: 'operator' });
   };
@@ -123,7 +137,8 @@ const serve = async (
   try {
     opened = await open(from.config);
   } catch (thrown) {
-    return broken(asPraError(thrown), []);
+    const error = asPraError(thrown);
+    return broken(error, detailsOf(error));
   }
   const settle = (): void => {
     opened.desk.person.reconcile().catch((thrown: unknown) => log.error('reconcile', thrown));
@@ -131,10 +146,19 @@ const serve = async (
   settle();
   const timer = setInterval(settle, RECONCILE_MS);
   try {
-    const service = { kind: 'ready', desk: opened.desk.model } as const;
+    const service = { kind: 'ready', desk: opened.desk.model, promote: from.config.promote } as const;
     await (await mcp).serve({ ...shared, service, principal: from.config.principal });
   } finally {
     clearInterval(timer);
     await opened.close();
+  }
+};
+
+/** So that the client of a broken configuration sees the tools it will have; none when the program itself is broken. */
+const shippedCatalog = (): Catalog => {
+  try {
+    return catalogOf(packageRoot, { builtin: true, dirs: [] });
+  } catch {
+    return { diagnostics: new Map(), actions: new Map(), digest: '' };
   }
 };

@@ -1,4 +1,5 @@
 import type { Catalog } from '../catalog/types.ts';
+import { PraError } from '../errors.ts';
 import type { Tool } from './tool.ts';
 import { diagnosticTool } from './tools/diagnostic.ts';
 import { listHosts } from './tools/list-hosts.ts';
@@ -11,13 +12,7 @@ import {
   withdrawPraAction,
 } from './tools/requests.ts';
 
-/**
- * All tools, in the order they are listed. Fixed for the life of the server (Claude Desktop ignores list_changed). There is
- * no tool that approves, denies or carries a one-time password: a test reads this listing.
- */
-export const listing = (catalog: Catalog): readonly Tool[] => [
-  listHosts,
-  ...[...catalog.diagnostics.values()].filter((diagnostic) => diagnostic.promote).map(diagnosticTool),
+const ACTION_TOOLS: readonly Tool[] = [
   listPraActions,
   proposePraAction,
   getPraAction,
@@ -25,3 +20,18 @@ export const listing = (catalog: Catalog): readonly Tool[] => [
   withdrawPraAction,
   listPraRequests,
 ];
+
+/**
+ * All tools, in the order they are listed. Fixed for the life of the server (Claude Desktop ignores list_changed). There is
+ * no tool that approves, denies or carries a one-time password: a test reads this listing. Diagnostics are tools when their
+ * definition says so, or the configuration (`promote`). Throws CATALOG_INVALID when one of them has the name of another tool.
+ */
+export const listing = (catalog: Catalog, promote: readonly string[] = []): readonly Tool[] => {
+  const diagnostics = [...catalog.diagnostics.values()]
+    .filter((diagnostic) => diagnostic.promote || promote.includes(diagnostic.name))
+    .map(diagnosticTool);
+  const tools = [listHosts, ...diagnostics, ...ACTION_TOOLS];
+  const twice = tools.find((tool, index) => tools.findIndex(({ name }) => name === tool.name) !== index);
+  if (twice === undefined) return tools;
+  throw new PraError('CATALOG_INVALID', { first: `diagnostic ${twice.name} has the name of a tool` });
+};

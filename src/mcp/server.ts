@@ -6,7 +6,7 @@ import {
   type CallToolResult,
 } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
-import type { Catalog } from '../catalog/types.ts';
+import type { Catalog, Diagnostic } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
 import type { ModelDesk } from '../request/desk.ts';
 import type { Caller } from '../request/types.ts';
@@ -14,12 +14,21 @@ import { instructions } from './instructions.ts';
 import { listing } from './listing.ts';
 import { annotationsOf, errorText, LONGEST_CALL_MS, type Tool } from './tool.ts';
 
-/** Largest message a client may send. */
+/** Largest message in either direction. A client that sends a larger one is disconnected; of ours the call says so. */
 const MAX_MESSAGE_BYTES = 1_048_576;
+/** What JSON-RPC adds to a result. */
+const ENVELOPE_BYTES = 1_024;
+/** Problems of a configuration told in one answer. */
+const MOST_DETAILS = 50;
 
 /** Either a working desk, or why there is none: then every call says that, and the handshake still completes. */
 export type Service =
-  | { readonly kind: 'ready'; readonly desk: ModelDesk }
+  | {
+      readonly kind: 'ready';
+      readonly desk: ModelDesk;
+      /** Diagnostics that the configuration makes tools, besides those whose definition says so. */
+      readonly promote: readonly string[];
+    }
   | {
       readonly kind: 'broken';
       readonly catalog: Catalog;
@@ -38,8 +47,7 @@ export interface ServeOptions {
 
 /** Serves MCP on stdin and stdout until stdin ends; resolves then. Nothing else may write to stdout. */
 export const serve = async (options: ServeOptions): Promise<void> => {
-  const { service } = options;
-  const tools = listing(service.kind === 'ready' ? service.desk.catalog : service.catalog);
+  const { service, tools } = withTools(options.service);
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   const server = new Server(
     { name: 'mcp-pra', title: 'mcp-pra: look at hosts, propose recovery', version: options.version },
@@ -53,35 +61,37 @@ export const serve = async (options: ServeOptions): Promise<void> => {
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: tools.map(describe) }));
   server.setRequestHandler(CallToolRequestSchema, async (request, extra): Promise<CallToolResult> => {
+    if (service.kind === 'broken') return broken(service);
+    const { desk } = service;
+    const { name, arguments: given, _meta: meta } = request.params;
+    let over = false;
     try {
-      if (service.kind === 'broken') return broken(service);
-      const tool = byName.get(request.params.name);
-      if (tool === undefined)
-        return refusal(new PraError('USAGE', { what: 'There is no tool of that name.' }));
-      const input = tool.input.safeParse(request.params.arguments ?? {});
-      if (!input.success) return badInput(input.error);
-      const token = request.params._meta?.progressToken;
-      const deadline = AbortSignal.timeout(LONGEST_CALL_MS);
+      const tool = byName.get(name);
+      if (tool === undefined) return refusal(desk.refused(caller(), 'tool', new PraError('TOOL_UNKNOWN')));
+      const input = tool.input.safeParse(given ?? {});
+      if (!input.success) {
+        const error = desk.refused(caller(), tool.name, new PraError('INPUT_BAD'));
+        return refusal(error, error.code === 'INPUT_BAD' ? issuesOf(input.error) : []);
+      }
+      const token = meta?.progressToken;
       const output = await tool.run(input.data, {
-        desk: service.desk,
+        desk,
         caller: caller(),
-        signal: AbortSignal.any([extra.signal, deadline]),
+        signal: AbortSignal.any([extra.signal, AbortSignal.timeout(LONGEST_CALL_MS)]),
         progress: (progress, total, message) => {
-          if (token === undefined) return;
-          const params = {
-            progressToken: token,
-            progress,
-            message,
-            ...(total === undefined ? {} : { total }),
-          };
+          if (token === undefined || over) return;
+          const amount = total === undefined ? { progress } : { progress, total };
+          const params = { progressToken: token, message, ...amount };
           extra.sendNotification({ method: 'notifications/progress', params }).catch(options.onError);
         },
       });
-      return { content: [{ type: 'text', text: output.text }], structuredContent: output.data };
+      return fitting({ content: [{ type: 'text', text: output.text }], structuredContent: output.data });
     } catch (thrown) {
-      const error = asPraError(thrown);
-      if (error.code === 'INTERNAL') options.onError(thrown);
-      return refusal(error);
+      // The desk has logged what is behind its own errors.
+      if (!(thrown instanceof PraError)) options.onError(thrown);
+      return refusal(asPraError(thrown));
+    } finally {
+      over = true;
     }
   });
 
@@ -115,21 +125,42 @@ const objectSchema = (schema: z.ZodType): { type: 'object'; [key: string]: unkno
   type: 'object',
 });
 
-const refusal = (error: PraError): CallToolResult => ({
-  isError: true,
-  content: [{ type: 'text', text: errorText(error) }],
-});
+/** The tools of a service. When they cannot be listed, that is what every call says. */
+const withTools = (service: Service): { readonly service: Service; readonly tools: readonly Tool[] } => {
+  if (service.kind === 'broken') return { service, tools: listing(service.catalog) };
+  const { catalog } = service.desk;
+  try {
+    return { service, tools: listing(catalog, service.promote) };
+  } catch (thrown) {
+    const error = asPraError(thrown);
+    const empty = { ...catalog, diagnostics: new Map<string, Diagnostic>() };
+    return { service: { kind: 'broken', catalog: empty, error, details: [] }, tools: listing(empty) };
+  }
+};
 
-const broken = ({ error, details }: Extract<Service, { kind: 'broken' }>): CallToolResult => ({
+const refusal = (error: PraError, details: readonly string[] = []): CallToolResult => ({
   isError: true,
   content: [{ type: 'text', text: [errorText(error), ...details].join('\n') }],
 });
 
+const broken = ({ error, details }: Extract<Service, { kind: 'broken' }>): CallToolResult =>
+  refusal(error, [
+    ...details.slice(0, MOST_DETAILS),
+    ...(details.length > MOST_DETAILS ? [`and ${String(details.length - MOST_DETAILS)} more`] : []),
+    'This server has not started its work. A person mends that and starts the client again; nothing can be done from here.',
+  ]);
+
+const fitting = (result: CallToolResult): CallToolResult => {
+  const most = MAX_MESSAGE_BYTES - ENVELOPE_BYTES;
+  if (Buffer.byteLength(JSON.stringify(result)) <= most) return result;
+  return refusal(new PraError('REPLY_TOO_LARGE', { bytes: most }));
+};
+
 /** Which input is wrong, by our own words and paths: never the value. */
-const badInput = (error: z.ZodError): CallToolResult => {
-  const issues = error.issues.slice(0, 10).map((issue) => {
+const issuesOf = (error: z.ZodError): readonly string[] =>
+  error.issues.slice(0, 10).map((issue) => {
     const path = issue.path
-      .filter((part) => typeof part === 'number' || /^\w{1,40}$/u.test(String(part)))
+      .filter((part) => typeof part === 'number' || /^[a-z_]{1,40}$/u.test(String(part)))
       .join('.');
     const what =
       issue.code === 'unrecognized_keys'
@@ -137,12 +168,10 @@ const badInput = (error: z.ZodError): CallToolResult => {
         : `is not valid (${issue.code})`;
     return `- ${path === '' ? 'the input' : path} ${what}`;
   });
-  const text = `The input does not fit the tool's schema:\n${issues.join('\n')}\nRule: mcp INPUT\nNext: correct the call by the input schema.`;
-  return { isError: true, content: [{ type: 'text', text }] };
-};
 
-/** The client's own name, made fit for a ticket. */
+/** The client's own name, made fit for a ticket. None may look like this machine's own command line in the ledger. */
 const clientName = (name: string | undefined): string => {
-  const fit = (name ?? '').replaceAll(/[^\w@.-]/gu, '-').slice(0, 64);
-  return fit === '' ? 'mcp' : fit;
+  const fit = (name ?? '').slice(0, 60).replaceAll(/[^\w@.-]/gu, '-');
+  if (fit === '') return 'mcp';
+  return fit.toLowerCase() === 'cli' ? `mcp-${fit}` : fit;
 };

@@ -119,6 +119,15 @@ export const en = {
   RATE_LIMITED: ['policy', 3, 'Too many calls in a short time.', 'Wait {seconds} s and go on.'],
   TOO_MANY_HOSTS: ['policy', 3, 'At most {max} hosts in one call.', 'Ask for fewer hosts, or a group.'],
 
+  TOOL_UNKNOWN: ['mcp', 3, 'There is no tool of that name.', 'List the tools.'],
+  INPUT_BAD: ['mcp', 3, "The input does not fit the tool's schema.", 'Correct the call by the input schema.'],
+  REPLY_TOO_LARGE: [
+    'mcp',
+    3,
+    'The answer has more than {bytes} bytes.',
+    'Ask for fewer hosts or fewer requests in one call.',
+  ],
+
   // SSH (exit 5, host keys 3)
   HOST_KEY_UNKNOWN: [
     'ssh',

@@ -48,10 +48,10 @@ export const listPraActions = defineTool({
     }));
     const text = actions.map((action) =>
       [
-        `${action.name} (${action.impact}): ${action.summary}`,
+        `${action.name} (${action.impact}${action.idempotent ? ', idempotent' : ''}): ${action.title}. ${action.summary}`,
         ...action.params.map(
           (param) =>
-            `  ${param.name}: ${param.expected}${param.default === undefined ? '' : ` (default ${param.default})`}`,
+            `  ${param.name}: ${param.help} It must be ${param.expected}${param.default === undefined ? '' : `; default ${param.default}`}.`,
         ),
         `  effects: ${action.effects}`,
         `  undo: ${action.undo}`,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { State } from '../../request/types.ts';
 import { requestOutput } from '../result.ts';
 import { requestView } from '../schemas.ts';
 import { defineTool, LONGEST_CALL_MS, type ToolContext } from '../tool.ts';
@@ -18,14 +19,26 @@ const waitSeconds = (fallback: number) =>
     .default(fallback)
     .describe('Seconds to wait for the outcome; ask again when it takes longer');
 
-/** Output of a running action as progress: the last line only, the whole is in the result. */
+/** States from which a request can still change. */
+const OPEN: readonly State[] = [
+  'PROPOSED',
+  'PENDING',
+  'APPROVED',
+  'AUTO_APPROVED',
+  'DISPATCHING',
+  'RUNNING',
+  'UNKNOWN',
+];
+
+/** Output of a running action as progress: the last line only, the whole is in the result. Progress counts the lines. */
 const showOutput = ({ progress }: ToolContext): ((text: string) => void) => {
   let lines = 0;
   return (text) => {
     const all = text.split('\n').filter((line) => line !== '');
     lines += all.length;
     const last = all.at(-1);
-    if (last !== undefined) progress(lines, undefined, `untrusted output: ${last.slice(0, 200)}`);
+    if (last !== undefined)
+      progress(lines, undefined, `untrusted output: ${last.slice(0, 200).toWellFormed()}`);
   };
 };
 
@@ -39,7 +52,7 @@ export const proposePraAction = defineTool({
     action: z.string().min(1).max(40).describe('Name from list_pra_actions'),
     host: z.string().min(1).max(64).describe('One host from list_hosts'),
     args: z
-      .record(z.string().max(40), z.union([z.string().max(96), z.number(), z.boolean()]))
+      .record(z.string().max(40), z.union([z.string().max(96), z.number()]))
       .default({})
       .describe('Parameters of the action, by name'),
     rationale: z
@@ -113,19 +126,19 @@ export const withdrawPraAction = defineTool({
 export const listPraRequests = defineTool({
   name: 'list_pra_requests',
   title: 'List requests',
-  description: 'Requests, newest first: what waits for a person, what runs, what ended and how.',
+  description:
+    'Requests, newest first: what waits for a person, what runs, what ended and how. Without their output: get_pra_action has that.',
   risk: 'reads',
   input: z.strictObject({
     open_only: z.boolean().default(false).describe('Only those that can still change'),
     limit: z.number().int().min(1).max(50).default(10),
   }),
   output: z.object({ requests: z.array(requestView) }),
-  run: ({ open_only: openOnly, limit }, { desk }) => {
+  run: ({ open_only: openOnly, limit }, { desk, caller }) => {
     const requests = desk
-      .list({ limit: openOnly ? 200 : limit })
-      .filter((view) => !(openOnly && view.terminal))
-      .slice(0, limit);
-    const text = requests.map((view) => requestOutput({ ...view, output: null }).text).join('\n\n');
+      .list(caller, openOnly ? { states: OPEN, limit } : { limit })
+      .map((view) => ({ ...view, output: null }));
+    const text = requests.map((view) => requestOutput(view).text).join('\n\n');
     return Promise.resolve({ text: text === '' ? 'No requests.' : text, data: { requests } });
   },
 });
