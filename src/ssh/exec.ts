@@ -37,15 +37,15 @@ const exitOf = (code: number | null, signal: string | undefined): number | undef
 
 /**
  * One forced command on an open connection. `freed` is called once, when the channel is closed on both sides: only then is
- * the session free again. Rejects with `signal.reason` or OUTPUT_TOO_LARGE; both close the channel, which is
- * what stops the program on the reader channel (it sees the end of its input).
+ * the session free again; `busy` says that the server had none. Rejects with `signal.reason` or OUTPUT_TOO_LARGE; both
+ * close the channel, which is what stops the program on the reader channel (it sees the end of its input).
  */
 export const execOn = (
   client: Client,
   alive: () => boolean,
   request: ExecRequest,
   signal: AbortSignal,
-  freed: () => void,
+  freed: (busy: boolean) => void,
 ): Promise<ExecOutcome> =>
   new Promise((resolve, reject) => {
     const started = performance.now();
@@ -91,10 +91,11 @@ export const execOn = (
 
     const opened = (error: Error | undefined, stream: ClientChannel): void => {
       if (error !== undefined) {
-        freed();
+        const outcome = unsent(error);
+        freed(outcome.kind === 'unsent' && outcome.why === 'busy');
         // The request was out when the connection broke: it may have started, and nobody saw how it ended.
         if (afterRequest(error) && !alive()) return finish();
-        return settle(() => resolve(unsent(error)));
+        return settle(() => resolve(outcome));
       }
       channel = stream;
       stream.on('error', stop);
@@ -102,7 +103,7 @@ export const execOn = (
       stream.on('data', (chunk: Buffer) => receive(stdout, chunk));
       stream.stderr.on('data', (chunk: Buffer) => receive(stderr, chunk));
       stream.once('close', () => {
-        freed();
+        freed(false);
         finish();
       });
       // Given up while the channel opened: a runner's program gets an empty input; a reader's must be told to stop at its end.
@@ -112,14 +113,14 @@ export const execOn = (
     };
 
     if (signal.aborted) {
-      freed();
+      freed(false);
       return stop(signal.reason);
     }
     signal.addEventListener('abort', aborted, { once: true });
     try {
       client.exec(request.line, opened);
     } catch (thrown) {
-      freed();
+      freed(false);
       settle(() => resolve({ kind: 'unsent', why: 'lost', cause: thrown }));
     }
   });

@@ -54,10 +54,7 @@ export class Line {
       if (outcome.why === 'refused' || lost > 1 || tries >= BUSY_TRIES) {
         throw unreachable(this.#host, outcome.why === 'lost' ? 'network' : 'protocol', outcome.cause);
       }
-      if (outcome.why === 'busy') {
-        this.#slots.shrink();
-        await orAborted(sleep(50 * tries), signal);
-      }
+      if (outcome.why === 'busy') await orAborted(sleep(50 * tries), signal);
     }
   }
 
@@ -87,16 +84,13 @@ export class Line {
       throw thrown;
     }
     const done = connection.use();
-    const outcome = await execOn(
-      connection.client,
-      () => connection.alive,
-      request,
-      signal,
-      () => {
-        release();
-        done();
-      },
-    );
+    const freed = (busy: boolean): void => {
+      // First one slot less, then this one back: otherwise the next in the queue would be refused as well.
+      if (busy) this.#slots.shrink();
+      release();
+      done();
+    };
+    const outcome = await execOn(connection.client, () => connection.alive, request, signal, freed);
     // A server that refuses to execute leaves the channel half open: give the whole connection back.
     if (outcome.kind === 'unsent' && outcome.why === 'refused') connection.retire();
     return outcome;

@@ -116,8 +116,10 @@ describe('a host behind a jump host', () => {
     await start();
     const channel = host.channel({ ...options, limits: { idleMs: 50 } });
     expect((await runLine(channel, 'sleep 0.3')).exit).toBe(0);
-    await until(() => host.server.open() === 0);
+    expect(jump.accepted()).toBe(1);
+    await until(() => host.server.open() === 0 && jump.open() === 0);
     expect((await runLine(channel, 'echo again')).exit).toBe(0);
+    expect(jump.accepted()).toBe(2);
   });
 
   it('must exist, and a chain must end', async () => {

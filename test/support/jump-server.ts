@@ -8,7 +8,9 @@ export interface JumpServer extends AsyncDisposable {
   readonly port: number;
   /** Where the account connected to, as `address:port`. */
   readonly forwarded: () => readonly string[];
+  /** Connections made so far, and open now. */
   readonly accepted: () => number;
+  readonly open: () => number;
 }
 
 export const startJumpServer = async (options: {
@@ -55,6 +57,7 @@ export const startJumpServer = async (options: {
     port: (server.address() as AddressInfo).port,
     forwarded: () => forwarded,
     accepted: () => accepted,
+    open: () => connections.size,
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
       for (const connection of connections) connection.end();
