@@ -265,7 +265,7 @@ describe('a connection that ends', () => {
     ['is stopped', 'SIGTERM'],
   ])('does not end the action when it %s; the receipt is there afterwards', async (_, signal) => {
     const { parts, child, said } = await startWaiting();
-    child.kill(signal);
+    process.kill(-Number(child.pid), signal);
     await said;
     const running = target.receipt(await target.query('status', parts.ticketText));
     expect(running).toMatchObject({ state: 'RUNNING', rc: undefined, finished: undefined });
@@ -486,6 +486,7 @@ describe('a run that was interrupted', () => {
       JSON.stringify({ ...claim, id: other, boot_id: '00000000-0000-0000-0000-000000000000' }),
     );
     const ticket = { id: other, ticket: String(claim['ticket_hash']).slice('sha256:'.length) };
+    expect((await target.start(['--execute', other], '').said).exit).toBe(70);
     const receipt = target.receipt(await target.query('status', parts.ticketText, ticket));
     expect(receipt).toMatchObject({
       state: 'INTERRUPTED',

@@ -282,6 +282,7 @@ export class RunnerTarget {
     environment: NodeJS.ProcessEnv = {},
   ): { child: ChildProcess; said: Promise<Said> } {
     const child = spawn(join(this.prefix, 'bin/pra-run'), words, {
+      detached: true, // a process group of its own, which sshd would signal
       env: environment,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
