@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -327,6 +330,31 @@ const listen = async (talk: (socket: Socket) => void): Promise<{ port: number; k
   });
   return { port: (server.address() as AddressInfo).port, knocks: () => knocks };
 };
+
+describe('a process that used the channel', () => {
+  const source = (path: string): string => pathToFileURL(join(import.meta.dirname, '../../src', path)).href;
+
+  /** Runs one exec in a Node process of its own, and then these words; resolves with its exit code when it ended by itself. */
+  const exitAfter = async (host: SshTestHost, limits: object, words: string): Promise<number | null> => {
+    const program = `
+      import { openChannel } from '${source('ssh/open-channel.ts')}';
+      import { makeGrant } from '${source('request/grant.ts')}';
+      const channel = openChannel(${JSON.stringify({ ...host.options, limits })});
+      const { exit } = await channel.run(makeGrant({ account: 'reader', host: 'web1', line: 'exit 7', input: 'hold', seconds: 20, bytes: 100 }));
+      process.exitCode = exit;
+      ${words}`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    return new Promise((resolve) => child.once('exit', resolve));
+  };
+
+  it('ends by itself after close(), and without it once the connection was idle', async () => {
+    const host = await startHost();
+    expect(await exitAfter(host, {}, 'await channel.close();')).toBe(7);
+    expect(await exitAfter(host, { idleMs: 50 }, '')).toBe(7);
+  });
+});
 
 describe('a host that cannot be reached', () => {
   it('is refused in words of ours: nobody listens', async () => {

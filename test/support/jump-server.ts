@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import ssh2 from 'ssh2';
 import type { SshKeyPair } from './ssh-keys.ts';
 
@@ -21,7 +21,7 @@ export const startJumpServer = async (options: {
   const forwarded: string[] = [];
   const connections = new Set<ssh2.Connection>();
   let accepted = 0;
-  const server = new ssh2.Server({ hostKeys: [readFileSync(options.hostKey.path)] }, (connection) => {
+  const ssh = new ssh2.Server({ hostKeys: [readFileSync(options.hostKey.path)] }, (connection) => {
     accepted += 1;
     connections.add(connection);
     connection.on('error', () => {});
@@ -52,6 +52,8 @@ export const startJumpServer = async (options: {
       });
     });
   });
+  // noDelay: sshd does not make its clients wait for acknowledgements either.
+  const server = createServer({ noDelay: true }, (socket) => ssh.injectSocket(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
