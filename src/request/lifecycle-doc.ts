@@ -3,7 +3,7 @@ import { TRANSITIONS } from './lifecycle.ts';
 /** The lifecycle table as a Mermaid state diagram, for docs/approvals.md: one line for each edge, in the table's order. */
 export const lifecycleMermaid = (): string => {
   const edges = Object.entries(TRANSITIONS).flatMap(([from, events]) =>
-    Object.entries(events).map(([event, to]) => ({ from, event, to: String(to) })),
+    Object.entries(events).map(([event, to]) => ({ from, event, to: to as string })),
   );
   const terminal = new Set(edges.map(({ to }) => to).filter((state) => !Object.hasOwn(TRANSITIONS, state)));
   return [

@@ -92,7 +92,7 @@ const handshake = (stream: Duplex, wish: HandshakeWish): Promise<ssh2.Client> =>
     else client.once('ready', succeed);
     let offered = false;
     client.connect({
-      sock: stream as ssh2.ConnectConfig['sock'] & Duplex,
+      sock: stream,
       username: identity?.username ?? 'none',
       hostVerifier: (key: Buffer): boolean => {
         verdict = wish.judge(key);

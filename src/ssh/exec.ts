@@ -65,7 +65,7 @@ export const execOn = (
     const stop = (error: unknown): void =>
       settle(() => {
         channel?.close();
-        reject(error as Error);
+        reject(error);
       });
     const aborted = (): void => stop(signal.reason);
     const finish = (): void =>

@@ -26,7 +26,10 @@ const expect = (good: boolean, what: string, seen: string): void => {
   if (!good) throw new Error(`the demo expected that ${what}, and saw:\n${seen}`);
   say(`   ✔ ${what}`);
 };
-const field = (answer: ToolAnswer, name: string): string => String(answer.data[name] ?? '');
+const field = (answer: ToolAnswer, name: string): string => {
+  const value = answer.data[name];
+  return typeof value === 'string' ? value : '';
+};
 
 const home = mkdtempSync(join(tmpdir(), 'mcp-pra-demo-'));
 const target = await startEmbeddedTarget();

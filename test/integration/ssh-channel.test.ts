@@ -6,7 +6,6 @@ import { pathToFileURL } from 'node:url';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Grant } from '../../src/request/grant.ts';
 import { makeGrant } from '../../src/request/grant.ts';
 import { runLine, startSshTestHost, until, type SshTestHost } from '../support/ssh-test-host.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -111,7 +110,7 @@ describe('grants', () => {
     });
     await channel.run(grant);
     await expect(channel.run(grant)).rejects.toMatchObject({ code: 'INTERNAL' });
-    await expect(channel.run({ ...grant, id: 'forged' } as Grant)).rejects.toMatchObject({
+    await expect(channel.run({ ...grant, id: 'forged' })).rejects.toMatchObject({
       code: 'INTERNAL',
     });
     expect(calls(host)).toHaveLength(1);
@@ -205,7 +204,7 @@ describe('limits', () => {
     stop.abort(new Error('words of somebody else'));
     const thrown = await running.catch((error: unknown) => error);
     expect(thrown).toMatchObject({ code: 'CANCELLED', exit: 130 });
-    expect(String((thrown as Error).message)).not.toContain('somebody');
+    expect((thrown as Error).message).not.toContain('somebody');
   });
 });
 

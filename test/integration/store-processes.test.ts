@@ -77,7 +77,7 @@ describe('processes on one store', () => {
 
     ids.forEach((id, n) => {
       for (const step of ['approve', 'dispatch'] as const) {
-        const outcomes = results.map(({ won }) => won[n]?.[step]).sort();
+        const outcomes = results.map(({ won }) => String(won[n]?.[step])).sort();
         expect(outcomes, `${id} ${step}`).toEqual(['STATE_CONFLICT', 'STATE_CONFLICT', 'won']);
       }
       const winner = results.find(({ won }) => won[n]?.approve === 'won');

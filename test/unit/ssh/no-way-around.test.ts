@@ -38,7 +38,7 @@ describe('host key checking', () => {
     expect(doors.every((file) => file.startsWith('src/ssh/'))).toBe(true);
     const open = sources.find(({ file }) => file === 'src/ssh/open-channel.ts')?.text ?? '';
     const eager = [...open.matchAll(/^import (?!type)[^;]*from '\.\/([\w-]+)\.ts'/gmu)].map(
-      (match) => match[1],
+      (match) => String(match[1]),
     );
     expect(eager.sort()).toEqual(['host-key', 'known-hosts', 'limits']);
   });
