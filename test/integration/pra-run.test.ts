@@ -336,7 +336,12 @@ describe('a ticket', () => {
     rmSync(`${target.program}.count`);
     const parts = await prepare('count');
     const all = await Promise.all([1, 2, 3, 4].map(async () => hand(parts)));
-    expect(all.map(({ code }) => String(code)).toSorted()).toEqual(['REPLAYED', 'REPLAYED', 'REPLAYED', 'undefined']);
+    expect(all.map(({ code }) => String(code)).toSorted()).toEqual([
+      'REPLAYED',
+      'REPLAYED',
+      'REPLAYED',
+      'undefined',
+    ]);
     await target.query('status', parts.ticketText, { wait: 20 });
     expect(readFileSync(`${target.program}.count`, 'utf8')).toBe('run\n');
   });

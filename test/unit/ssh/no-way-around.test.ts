@@ -37,8 +37,8 @@ describe('host key checking', () => {
     const doors = naming(/from 'ssh2'/u);
     expect(doors.every((file) => file.startsWith('src/ssh/'))).toBe(true);
     const open = sources.find(({ file }) => file === 'src/ssh/open-channel.ts')?.text ?? '';
-    const eager = [...open.matchAll(/^import (?!type)[^;]*from '\.\/([\w-]+)\.ts'/gmu)].map(
-      (match) => String(match[1]),
+    const eager = [...open.matchAll(/^import (?!type)[^;]*from '\.\/([\w-]+)\.ts'/gmu)].map((match) =>
+      String(match[1]),
     );
     expect(eager.sort()).toEqual(['host-key', 'known-hosts', 'limits']);
   });
