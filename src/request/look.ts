@@ -250,20 +250,32 @@ const textOf = (
   };
 };
 
-/** Strings in facts come from the host too. */
+/**
+ * Strings in facts come from the host too. They are masked together, a line each: a private key that became the rows of a
+ * table shows only as a whole.
+ */
 const cleanFacts = (facts: Facts): Facts => {
-  const clean = <T extends string | number | boolean>(value: T): T =>
-    typeof value === 'string' ? (mask(neutralise(value).text).text as T) : value;
-  return Object.fromEntries(
-    Object.entries(facts).map(([name, value]) => [
-      name,
-      typeof value === 'object'
-        ? value.map((row) =>
-            Object.fromEntries(Object.entries(row).map(([column, cell]) => [column, clean(cell)])),
-          )
-        : clean(value),
-    ]),
-  );
+  const strings: string[] = [];
+  const each = <T extends string | number | boolean>(value: T, on: (text: string) => string): T =>
+    typeof value === 'string' ? (on(value) as T) : value;
+  const through = (on: (text: string) => string): Facts =>
+    Object.fromEntries(
+      Object.entries(facts).map(([name, value]) => [
+        name,
+        typeof value === 'object'
+          ? value.map((row) =>
+              Object.fromEntries(Object.entries(row).map(([column, cell]) => [column, each(cell, on)])),
+            )
+          : each(value, on),
+      ]),
+    );
+  through((text) => {
+    strings.push(neutralise(text).text.replaceAll('\n', ' '));
+    return text;
+  });
+  const masked = mask(strings.join('\n')).text.split('\n');
+  let at = 0;
+  return through(() => masked[at++] ?? '');
 };
 
 /** Facts as far as they fit: every single value, and of the tables the first rows. */

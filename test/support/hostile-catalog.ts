@@ -1,0 +1,77 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EMBEDDED_CATALOG } from './embedded-target.ts';
+
+/**
+ * The embedded catalog and definitions that print what a test wants a host to say: the diagnostic `demo_note` and the LOW
+ * action `print_note` show the file `note` of the demo process, `print_much` prints as many numbers as asked for.
+ * `dir` is for the target and for desks of this process, `site` the same as a site's folder with its scripts, for the program.
+ */
+export interface HostileCatalog {
+  readonly dir: string;
+  readonly site: string;
+  remove(): void;
+}
+
+export const hostileCatalog = (): HostileCatalog => {
+  const root = mkdtempSync(join(tmpdir(), 'mcp-pra-catalog-'));
+  const [dir, site] = [join(root, 'catalog'), join(root, 'site')];
+  for (const folder of [dir, site]) {
+    cpSync(EMBEDDED_CATALOG, folder, { recursive: true });
+    writeFileSync(join(folder, 'diagnostics/demo_note.yaml'), NOTE);
+    writeFileSync(join(folder, 'actions/print_note.yaml'), PRINT_NOTE);
+    writeFileSync(join(folder, 'actions/print_much.yaml'), PRINT_MUCH);
+  }
+  rmSync(join(dir, 'scripts'), { recursive: true });
+  return { dir, site, remove: () => rmSync(root, { recursive: true }) };
+};
+
+/** What print_note and print_much may do by themselves. */
+export const HOSTILE_AUTO = [
+  { action: 'print_note', args: {} },
+  { action: 'print_much', args: { lines: '140000' } },
+  { action: 'restart_demo', args: { service: 'demo' } },
+  ...[1, 2, 3, 5, 20].map((seconds) => ({ action: 'slow_demo', args: { seconds: String(seconds) } })),
+];
+
+const NOTE = `name: demo_note
+title: A note
+summary: Shows a note.
+run:
+  - section: note
+    argv: [/usr/bin/cat, --, /run/mcp-pra/demo/note]
+parse: lines
+facts:
+  first: {type: string, from: first, help: The first line.}
+  lines: {type: rows, help: All lines.}
+limits: {seconds: 5, bytes: 262144}
+tags: [demo]
+promote: true
+`;
+
+const action = (name: string, params: string, argv: string): string => `name: ${name}
+title: Print
+summary: Prints.
+impact: LOW
+${params}argv: ${argv}
+effects: None.
+undo: There is nothing to undo.
+limits: {seconds: 30, bytes: 1048576}
+idempotent: true
+cooldown: 0
+tags: [demo]
+`;
+
+const PRINT_NOTE = action('print_note', '', '[/usr/bin/cat, --, /run/mcp-pra/demo/note]');
+const PRINT_MUCH = action(
+  'print_much',
+  `params:
+  - name: lines
+    type: integer
+    bounds: 1..1000000
+    default: 10
+    help: How many.
+`,
+  "[/usr/bin/seq, --, '{lines}']",
+);
