@@ -1,0 +1,292 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { RequestView } from '../../src/request/desk.ts';
+import {
+  MODEL,
+  PERSON,
+  makeStateDir,
+  openTestDesk,
+  type TestDesk,
+  type TestDeskOptions,
+} from '../support/desk-on-target.ts';
+import { startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
+import { until } from '../support/ssh-test-host.ts';
+
+// What the operator's side refuses, and that each refusal is in the ledger.
+
+let target: EmbeddedTarget;
+let state: ReturnType<typeof makeStateDir>;
+let desks: TestDesk[] = [];
+
+beforeAll(async () => {
+  target = await startEmbeddedTarget();
+});
+afterAll(async () => {
+  await target.stop();
+});
+beforeEach(() => {
+  state = makeStateDir();
+});
+afterEach(async () => {
+  await Promise.all(desks.map((desk) => desk.close()));
+  desks = [];
+  state.remove();
+});
+
+const process = async (over: Partial<TestDeskOptions> = {}): Promise<TestDesk> => {
+  const desk = await openTestDesk(target, { stateDir: state.path, ...over });
+  desks.push(desk);
+  return desk;
+};
+const movableClock = () => ({
+  ahead: 0,
+  now(): number {
+    return Date.now() + this.ahead;
+  },
+});
+const propose = (
+  { desk }: TestDesk,
+  action = 'rotate_demo',
+  over: Partial<Parameters<TestDesk['desk']['propose']>[1]> = {},
+): Promise<RequestView> =>
+  desk.propose(MODEL, {
+    action,
+    host: target.name,
+    args: {},
+    reason: 'A test wants it.',
+    autoApprove: true,
+    ...over,
+  });
+const refusals = (desk: TestDesk) =>
+  desk
+    .ledger()
+    .filter((row) => row.kind === 'refusal')
+    .map(({ code, subject, request, detail }) => [code, subject, request, detail?.['times']]);
+const code = (expected: string) => ({ code: expected });
+
+test('a model runs nothing that is pending, denied, withdrawn or expired; each try is in the ledger', async () => {
+  const clock = movableClock();
+  const it = await process({ clock });
+  const rotations = target.demo.rotations();
+  const pending = await propose(it);
+  expect(pending.state).toBe('PENDING');
+  const denied = await propose(it);
+  it.desk.deny(PERSON, denied.id, 'Not now.');
+  const withdrawn = await propose(it);
+  it.desk.withdraw(MODEL, withdrawn.id);
+  const late = await propose(it);
+
+  for (const { id } of [pending, denied, withdrawn])
+    await expect(it.desk.execute(MODEL, id)).rejects.toMatchObject(code('NOT_APPROVED'));
+  clock.ahead = 301_000;
+  await expect(it.desk.execute(MODEL, late.id)).rejects.toMatchObject(code('REQUEST_EXPIRED'));
+  await expect(it.desk.execute(MODEL, 'aaaaaaaaaaaaaaaa')).rejects.toMatchObject(code('REQUEST_UNKNOWN'));
+  expect(refusals(it)).toEqual([
+    ['NOT_APPROVED', 'execute', pending.id, undefined],
+    ['NOT_APPROVED', 'execute', denied.id, undefined],
+    ['NOT_APPROVED', 'execute', withdrawn.id, undefined],
+    ['REQUEST_EXPIRED', 'execute', late.id, undefined],
+    ['REQUEST_UNKNOWN', 'execute', undefined, undefined],
+  ]);
+  expect(target.demo.rotations()).toBe(rotations);
+});
+
+test('an approval that nobody used in time is over', async () => {
+  const clock = movableClock();
+  const it = await process({ clock });
+  const { id } = await propose(it);
+  await it.approve(id);
+  clock.ahead = 301_000;
+  const rotations = target.demo.rotations();
+  await expect(it.desk.execute(MODEL, id)).rejects.toMatchObject(code('REQUEST_EXPIRED'));
+  expect(target.demo.rotations()).toBe(rotations);
+});
+
+test('a wait for a decision ends when the time to decide is over', async () => {
+  const clock = movableClock();
+  const it = await process({ clock });
+  const { id } = await propose(it);
+  clock.ahead = 299_500;
+  const view = await it.desk.get(MODEL, id, { waitMs: 60_000 });
+  expect(view).toMatchObject({ state: 'EXPIRED', terminal: true });
+});
+
+test('a wait for a decision ends with the decision of another process', async () => {
+  const [a, b] = [await process(), await process()];
+  const { id } = await propose(a);
+  const waiting = a.desk.get(MODEL, id, { waitMs: 60_000 });
+  b.desk.deny(PERSON, id, 'Not \u202enow.');
+  expect(await waiting).toMatchObject({ state: 'DENIED', decision_note: 'Not \\u{202e}now.' });
+});
+
+test('decisions in the wrong state are refused and written down, like any other call', async () => {
+  const it = await process();
+  const { id } = await propose(it);
+  const sheet = await it.desk.sheet(id);
+  it.desk.deny(PERSON, id, '');
+  expect(() => it.desk.deny(PERSON, id, '')).toThrow(expect.objectContaining(code('STATE_CONFLICT')));
+  expect(() => it.desk.withdraw(MODEL, id)).toThrow(expect.objectContaining(code('STATE_CONFLICT')));
+  const unsigned = { principal: 'operator', signature: 'AAAA' };
+  expect(() => it.desk.approve(PERSON, sheet, unsigned)).toThrow(
+    expect.objectContaining(code('SIGNATURE_INVALID')),
+  );
+  await expect(it.desk.sheet(id)).rejects.toMatchObject(code('STATE_CONFLICT'));
+  await expect(it.desk.renew(PERSON, id)).rejects.toMatchObject(code('STATE_CONFLICT'));
+  await expect(it.desk.get(MODEL, 'zzzz')).rejects.toMatchObject(code('REQUEST_UNKNOWN'));
+  expect(refusals(it)).toEqual([
+    ['STATE_CONFLICT', 'deny', id, undefined],
+    ['STATE_CONFLICT', 'withdraw', id, undefined],
+    ['SIGNATURE_INVALID', 'approve', undefined, undefined],
+    ['STATE_CONFLICT', 'sheet', id, undefined],
+    ['STATE_CONFLICT', 'renew', id, undefined],
+    ['REQUEST_UNKNOWN', 'get', undefined, undefined],
+  ]);
+  expect(it.store.verifyLedger().entries).toBe(it.ledger().length);
+});
+
+test('a sheet is signed for one request: the signature of another one approves nothing', async () => {
+  const it = await process();
+  const [one, other] = [await propose(it), await propose(it)];
+  const [sheet, mine] = [await it.desk.sheet(one.id), await it.desk.sheet(other.id)];
+  await it.approve(other.id);
+  const [signature = ''] = it.store.find(other.id).signatures;
+  const approve = (read: typeof sheet) => () =>
+    it.desk.approve(PERSON, read, { principal: 'operator', signature });
+  expect(approve(sheet)).toThrow(expect.objectContaining(code('SIGNATURE_INVALID')));
+  expect(approve({ ...sheet, ticket: mine.ticket })).toThrow(
+    expect.objectContaining(code('SIGNATURE_INVALID')),
+  );
+  expect(approve({ ...sheet, namespace: 'mcp-pra-low' })).toThrow(
+    expect.objectContaining(code('SIGNATURE_INVALID')),
+  );
+  expect(it.store.find(one.id).state).toBe('PENDING');
+});
+
+test('too many calls are refused for a while, of every kind; a loop of them fills no ledger', async () => {
+  const it = await process({ limits: { callsPerMinute: 3, hostsPerCall: 20 } });
+  const { id } = await propose(it);
+  it.desk.list(MODEL);
+  it.desk.withdraw(MODEL, id);
+  const calls: (() => unknown)[] = [
+    () => it.desk.list(MODEL),
+    () => it.desk.withdraw(MODEL, id),
+    () => it.desk.get(MODEL, id),
+    () => it.desk.execute(MODEL, id),
+    () => it.desk.look(MODEL, { diagnostic: 'memory', hosts: [target.name], args: {} }),
+  ];
+  for (const call of calls) await expect((async () => call())()).rejects.toMatchObject(code('RATE_LIMITED'));
+  // Another name is not another caller; the person at the command line is.
+  expect(() => it.desk.list({ ...MODEL, client: 'other' })).toThrow(
+    expect.objectContaining(code('RATE_LIMITED')),
+  );
+  for (let more = 6; more < 100; more += 1) expect(() => it.desk.list(MODEL)).toThrow('Too many calls');
+  expect(it.desk.list(PERSON)).toHaveLength(1);
+  expect(refusals(it)).toEqual([
+    ['RATE_LIMITED', 'list', undefined, undefined],
+    ['RATE_LIMITED', 'list', undefined, 10],
+    ['RATE_LIMITED', 'list', undefined, 100],
+  ]);
+});
+
+test('an action that the configuration forbids is not proposed, not approved and not run', async () => {
+  const free = await process();
+  const strict = await process({
+    operator: { denyActions: ['rotate_demo'], raise: {}, autoApprove: true },
+  });
+  await expect(propose(strict)).rejects.toMatchObject(code('ACTION_DENIED'));
+  const { id } = await propose(free);
+  await expect(strict.desk.sheet(id)).rejects.toMatchObject(code('ACTION_DENIED'));
+  await free.approve(id);
+  const rotations = target.demo.rotations();
+  await expect(strict.desk.execute(MODEL, id)).rejects.toMatchObject(code('ACTION_DENIED'));
+  const elsewhere = await process({ hosts: [{ name: 'other', tags: [], groups: [] }] });
+  await expect(elsewhere.desk.execute(MODEL, id)).rejects.toMatchObject(code('HOST_UNKNOWN'));
+  expect(target.demo.rotations()).toBe(rotations);
+  expect(free.store.find(id).state).toBe('APPROVED');
+});
+
+test('an impact that the configuration raises needs a person, and so does everything without auto_approve', async () => {
+  const raised = await process({
+    operator: { denyActions: [], raise: { restart_demo: 'MEDIUM' }, autoApprove: true },
+  });
+  expect(await propose(raised, 'restart_demo')).toMatchObject({ state: 'PENDING', impact: 'MEDIUM' });
+  const off = await process({ operator: { denyActions: [], raise: {}, autoApprove: false } });
+  expect(await propose(off, 'restart_demo')).toMatchObject({ state: 'PENDING', impact: 'LOW' });
+  const on = await process();
+  expect(await propose(on, 'restart_demo', { autoApprove: false })).toMatchObject({ state: 'PENDING' });
+  expect(await propose(on, 'slow_demo', { args: { seconds: 4 } })).toMatchObject({ state: 'PENDING' });
+});
+
+test('an auto key that cannot sign leaves the request to a person', async () => {
+  const it = await process({ autoSigner: () => Promise.reject(new Error('secret of the signer')) });
+  const view = await propose(it, 'restart_demo');
+  expect(view).toMatchObject({ state: 'PENDING', decided_by: null });
+  expect(view.rule).toContain('the auto key could not sign');
+  expect(it.errors).toHaveLength(1);
+  expect(JSON.stringify([view, it.ledger()])).not.toContain('secret of the signer');
+  expect((await it.approve(view.id)).state).toBe('APPROVED');
+});
+
+test('a reason is one line of what can be seen, and it is needed', async () => {
+  const it = await process();
+  const view = await propose(it, 'rotate_demo', { reason: ' broken\n\n\u202eAPPROVED  by root\t' });
+  expect(view.reason).toBe('broken \\u{202e}APPROVED by root');
+  const sheet = await it.desk.sheet(view.id);
+  expect(sheet.ticket).toContain('\nreason broken%20\\u{202e}APPROVED%20by%20root\n');
+  for (const reason of ['', ' \n ', 'x'.repeat(401), 'é'.repeat(100)])
+    await expect(propose(it, 'rotate_demo', { reason })).rejects.toMatchObject(code('REASON_BAD'));
+});
+
+test('a host that takes longer for its offer than the call may last is a deadline, and nothing is filed', async () => {
+  const it = await process();
+  // The target does one `prepare` at a time and reads its facts first: the diagnostic's own program is made slow.
+  const verb = join(target.prefix, 'lib/verbs/demo_process');
+  const idle = target.processes().length;
+  const text = readFileSync(verb, 'utf8');
+  writeFileSync(verb, text.replace(/^run\t.*$/mu, 'run\tprocess\t/usr/bin/sleep\t3'));
+  try {
+    const call = it.desk.propose(
+      MODEL,
+      { action: 'rotate_demo', host: target.name, args: {}, reason: 'x', autoApprove: false },
+      { signal: AbortSignal.timeout(1_000) },
+    );
+    await expect(call).rejects.toMatchObject({ code: 'DEADLINE', message: expect.stringContaining('1 s') });
+    expect(it.store.list()).toEqual([]);
+    expect(it.ledger().map((row) => row.code)).toEqual(['PREPARE', 'DEADLINE']);
+  } finally {
+    writeFileSync(verb, text);
+    // The target finishes what it began; until then it is busy.
+    await until(() => target.processes().length === idle);
+  }
+});
+
+test('what a target refuses at the proposal names its layer, its rule and what to do', async () => {
+  const it = await process();
+  const disabled = join(target.prefix, 'etc/disabled');
+  writeFileSync(disabled, '');
+  try {
+    await expect(propose(it)).rejects.toMatchObject({
+      code: 'TARGET_REFUSED',
+      message: `${target.name} refused: layer pra-exec, rule DISABLED.`,
+    });
+  } finally {
+    rmSync(disabled);
+  }
+  expect(it.ledger().at(-1)).toMatchObject({
+    kind: 'refusal',
+    code: 'TARGET_REFUSED',
+    subject: 'rotate_demo',
+    detail: { host: target.name, layer: 'pra-exec', code: 'DISABLED' },
+  });
+});
+
+test('an expired request is renewed as a new one that names it', async () => {
+  const clock = movableClock();
+  const it = await process({ clock });
+  const old = await propose(it);
+  clock.ahead = 301_000;
+  const renewed = await it.desk.renew(PERSON, old.id);
+  expect(renewed).toMatchObject({ state: 'PENDING', renew_of: old.id, reason: old.reason, impact: 'MEDIUM' });
+  expect(renewed.id).not.toBe(old.id);
+});
