@@ -5,14 +5,15 @@ import {
   ListToolsRequestSchema,
   type CallToolResult,
 } from '@modelcontextprotocol/sdk/types.js';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Catalog, Diagnostic } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
 import type { ModelDesk } from '../request/desk.ts';
 import type { Caller } from '../request/types.ts';
 import { instructions } from './instructions.ts';
 import { listing } from './listing.ts';
-import { annotationsOf, errorText, LONGEST_CALL_MS, type Tool } from './tool.ts';
+import { describeTool } from './describe-tool.ts';
+import { errorText, LONGEST_CALL_MS, type Tool } from './tool.ts';
 
 /** Largest message in either direction. A client that sends a larger one is disconnected; of ours the call says so. */
 const MAX_MESSAGE_BYTES = 1_048_576;
@@ -59,7 +60,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     channel: 'mcp',
   });
 
-  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: tools.map(describe) }));
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: tools.map(describeTool) }));
   server.setRequestHandler(CallToolRequestSchema, async (request, extra): Promise<CallToolResult> => {
     if (service.kind === 'broken') return broken(service);
     const { desk } = service;
@@ -109,21 +110,6 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   await closed;
   await server.close();
 };
-
-const describe = (tool: Tool) => ({
-  name: tool.name,
-  title: tool.title,
-  description: tool.description,
-  inputSchema: objectSchema(tool.input),
-  outputSchema: objectSchema(tool.output),
-  annotations: { title: tool.title, ...annotationsOf(tool.risk) },
-});
-
-/** JSON Schema 2020-12, as the MCP specification has it. `io: input` so that defaults are optional. */
-const objectSchema = (schema: z.ZodType): { type: 'object'; [key: string]: unknown } => ({
-  ...z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input' }),
-  type: 'object',
-});
 
 /** The tools of a service. When they cannot be listed, that is what every call says. */
 const withTools = (service: Service): { readonly service: Service; readonly tools: readonly Tool[] } => {

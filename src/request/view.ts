@@ -61,5 +61,7 @@ export const viewOf = (request: StoredRequest, now: number, output?: ShownOutput
   };
 };
 
-const withoutHostKey = ({ hostKey: _hostKey, ...rest }: ReturnType<typeof parseReceipt>): RequestView['receipt'] =>
-  rest;
+const withoutHostKey = ({
+  hostKey: _hostKey,
+  ...rest
+}: ReturnType<typeof parseReceipt>): RequestView['receipt'] => rest;

@@ -131,7 +131,7 @@ export const listPraRequests = defineTool({
   risk: 'reads',
   input: z.strictObject({
     open_only: z.boolean().default(false).describe('Only those that can still change'),
-    limit: z.number().int().min(1).max(50).default(10),
+    limit: z.number().int().min(1).max(50).default(10).describe('How many at most'),
   }),
   output: z.object({ requests: z.array(requestView) }),
   run: ({ open_only: openOnly, limit }, { desk, caller }) => {

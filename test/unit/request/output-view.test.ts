@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { OutputView } from '../../../src/request/output-view.ts';
+
+const heard = (view: OutputView): { readonly said: string[]; readonly text: () => string } => {
+  const said: string[] = [];
+  view.listen((text) => said.push(text));
+  return { said, text: () => said.join('') };
+};
+const KEY = [
+  '-----BEGIN OPENSSH PRIVATE KEY-----',
+  'b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW',
+  'QyNTUxOQAAACB1cbyz9yJqF5GQ8bq8kkXvJ2q0i1hXq3zW7o2x0bqZ7wAAAJgkq8XnJKvF',
+  'short==',
+  '-----END OPENSSH PRIVATE KEY-----',
+].join('\n');
+
+test('whole lines are told as they come, the rest at the end', () => {
+  const view = new OutputView();
+  const { said } = heard(view);
+  view.push(Buffer.from('one\ntw'));
+  view.push(Buffer.from('o\nthree'));
+  expect(said).toEqual(['one\n', 'two\n']);
+  view.end();
+  expect(said).toEqual(['one\n', 'two\n', 'three']);
+  expect(view.shown()).toEqual({ text: 'one\ntwo\nthree', truncated: false });
+  expect(view.bytes).toBe(13);
+});
+
+test('a private key is told to nobody, however it is cut into pieces, and what follows it is', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 8 }), (cuts) => {
+      const bytes = Buffer.from(`before\n${KEY}\nafter\n`);
+      const view = new OutputView();
+      const { text } = heard(view);
+      let at = 0;
+      for (const cut of [...cuts].sort((a, b) => a - b)) {
+        view.push(bytes.subarray(at, cut));
+        at = Math.max(at, cut);
+      }
+      view.push(bytes.subarray(at));
+      view.end();
+      expect(text()).toMatch(/^before\n(?:\[masked\]\n){5}after\n$/u);
+      expect(view.shown().text).toBe(text());
+    }),
+  );
+});
+
+test('a key without an end is told masked when the output ends', () => {
+  const view = new OutputView();
+  const { text } = heard(view);
+  view.push(Buffer.from(`before\n${KEY.split('\n').slice(0, 3).join('\n')}\n`));
+  expect(text()).toBe('before\n');
+  view.end();
+  expect(text()).toBe('before\n[masked]\n[masked]\n[masked]\n');
+});
+
+test('something that only begins like a key holds nothing back for ever', () => {
+  const view = new OutputView();
+  const { text } = heard(view);
+  view.push(Buffer.from('-----BEGIN RSA PRIVATE KEY-----\n'));
+  for (let line = 0; line < 700; line += 1)
+    view.push(Buffer.from(`an ordinary line, number ${String(line)}\n`));
+  view.push(Buffer.from('last\n'));
+  expect(text()).toContain('last\n');
+});
+
+test('secrets and controls are masked in what is told and in what is shown', () => {
+  const view = new OutputView();
+  const { text } = heard(view);
+  view.push(Buffer.from('password=hunter2 \u202e\u001b[31mx\u0007\n'));
+  expect(text()).toBe('password=[masked] \\u{202e}x\\u{7}\n');
+  expect(view.shown().text).toBe(text());
+});
+
+test('whoever comes later hears what came so far; whoever comes back goes on where it stopped', () => {
+  const view = new OutputView();
+  view.push(Buffer.from('one\n'));
+  const said: string[] = [];
+  const listener = (text: string): void => void said.push(text);
+  const stop = view.listen(listener);
+  view.push(Buffer.from('two\n'));
+  stop();
+  view.push(Buffer.from('three\n'));
+  expect(said).toEqual(['one\n', 'two\n']);
+  view.listen(listener);
+  view.push(Buffer.from('four\n'));
+  expect(said).toEqual(['one\n', 'two\n', 'three\n', 'four\n']);
+});
+
+test('a listener that throws is dropped; the others hear on', () => {
+  const view = new OutputView();
+  view.listen(() => {
+    throw new Error('deaf');
+  });
+  const { said } = heard(view);
+  view.push(Buffer.from('one\n'));
+  view.push(Buffer.from('two\n'));
+  expect(said).toEqual(['one\n', 'two\n']);
+});
+
+test('what is kept has a size, in text that is still text; lines without an end are shown in pieces', () => {
+  const view = new OutputView();
+  for (let piece = 0; piece < 100; piece += 1) view.push(Buffer.from('\u{1f600}'.repeat(1_000)));
+  view.end();
+  const { text, truncated } = view.shown();
+  expect(truncated).toBe(true);
+  expect(text.length).toBeLessThanOrEqual(32_768);
+  expect(text.length).toBeGreaterThan(32_000);
+  expect(text.isWellFormed()).toBe(true);
+});
