@@ -23,7 +23,7 @@ const walk = (node: unknown, path: string): [string, Record<string, unknown>][] 
 };
 /** Names of everything a caller may send: properties at any depth. */
 const inputNames = (schema: unknown): string[] =>
-  walk(schema, '').flatMap(([, node]) => Object.keys((node['properties'] ?? {}) as object));
+  walk(schema, '').flatMap(([, node]) => Object.keys(node['properties'] ?? {}));
 
 test('the listing is what it was: a change of it is made on purpose (vitest -u) and read in the diff', async () => {
   await expect(JSON.stringify({ instructions, tools }, undefined, 2)).toMatchFileSnapshot('listing.golden');
@@ -47,8 +47,8 @@ test('there is no tool that decides, carries a one-time password, or takes a key
     expect(tool.name).not.toMatch(decides);
     expect(tool.title ?? '').not.toMatch(/\b(?:approve|deny|sign)\b/iu);
     for (const name of inputNames(tool.inputSchema)) {
-      // The one word with it: asks for the rule of the host, which decides by itself.
-      if (name !== 'auto_approve') expect(`${tool.name} ${name}`).not.toMatch(decides);
+      // The one word with it asks for the rule of the host, which decides by itself.
+      expect(name.replace(/^auto_approve$/u, '')).not.toMatch(decides);
       expect(name).not.toMatch(secret);
       expect(name).not.toMatch(code);
     }

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, integer, property } from 'fast-check';
 import { expect, test } from 'vitest';
 import { OutputView } from '../../../src/request/output-view.ts';
 
@@ -28,8 +28,8 @@ test('whole lines are told as they come, the rest at the end', () => {
 });
 
 test('a private key is told to nobody, however it is cut into pieces, and what follows it is', () => {
-  fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 8 }), (cuts) => {
+  assert(
+    property(array(integer({ min: 1, max: 300 }), { maxLength: 8 }), (cuts) => {
       const bytes = Buffer.from(`before\n${KEY}\nafter\n`);
       const view = new OutputView();
       const { text } = heard(view);
