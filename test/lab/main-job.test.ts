@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { approveSteps, makeOperator, type McpSession, type Operator } from '../support/operator.ts';
 import { runPlaybook, type Lab, type LabHost } from './lab.ts';
-import { DEMO_UNIT, SLOW_UNIT, PASSPHRASE, provisionedLab, type LabKeys } from './provisioned.ts';
+import { DEMO_UNIT, PASSPHRASE, SLOW_UNIT, SPARE_UNIT, provisionedLab, type LabKeys } from './provisioned.ts';
 
 // The main job on a real Debian host, provisioned by the playbook, over its own sshd and sudo.
 
@@ -155,6 +155,32 @@ describe('acting', () => {
   });
 });
 
+describe('vacuum_journal', () => {
+  test('runs once approved, and keeps what auth and product logs say', async () => {
+    const filed = await session.call('propose_pra_action', {
+      action: 'vacuum_journal',
+      host: host.name,
+      args: { days: 7 },
+      rationale: 'The disk is nearly full.',
+    });
+    const id = String(filed.data['id']);
+    const typed = await operator.typed(['approve', id], approveSteps(PASSPHRASE));
+    expect(typed, typed.screen).toMatchObject({ code: 0, missed: null });
+    expect((await host.run(['test', '-s', '/var/log/auth.log'])).code).toBe(0);
+    expect((await host.run(['test', '-s', '/var/log/pra-run.log'])).code).toBe(0);
+  });
+
+  test('keeps at least seven days: less is refused before anything is asked', async () => {
+    const answer = await session.call('propose_pra_action', {
+      action: 'vacuum_journal',
+      host: host.name,
+      args: { days: 6 },
+      rationale: 'The disk is nearly full.',
+    });
+    expect(answer.text).toContain('Rule: catalog ARGUMENT_BAD');
+  });
+});
+
 describe('the ledger', () => {
   test('verifies after all that, and names what happened', async () => {
     const verified = await operator.cli('audit', 'verify', '--json');
@@ -192,6 +218,50 @@ describe('without the world', () => {
     expect(typed, typed.screen).toMatchObject({ code: 0, missed: null });
     expect((await operator.cli('show', id, '--json')).stdout).toContain('"SUCCEEDED"');
     await host.run(['systemctl', 'start', 'rsyslog.service']);
+  });
+});
+
+describe('a log that nobody reads', () => {
+  // journald stopped, its socket full: a blocking syslog call would wait for ever.
+  const FILL = `import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.setblocking(False)
+s.connect('/run/systemd/journal/dev-log')
+try:
+    while True: s.send(b'<15>filling')
+except BlockingIOError: pass
+`;
+
+  test('does not hold up a diagnostic or an action', async () => {
+    const journald = (await host.run(['pidof', 'systemd-journald'])).stdout.trim();
+    expect(journald).toMatch(/^\d+$/u);
+    try {
+      await session.call('uptime', { hosts: [host.name] });
+      await session.call('get_pra_action', { id: 'a'.repeat(16) });
+      // Connections for both accounts are open now: sshd itself logs each new one, and would wait.
+      const warm = await session.call('propose_pra_action', {
+        action: 'restart_service',
+        host: host.name,
+        args: { unit: 'cron.service' },
+        rationale: 'To have a connection open.',
+      });
+      await session.call('withdraw_pra_action', { id: warm.data['id'] });
+      await host.run(['kill', '-STOP', journald]);
+      const filled = await host.run(['python3', '-c', FILL]);
+      expect(filled, filled.stderr).toMatchObject({ code: 0 });
+      const looked = await session.call('uptime', { hosts: [host.name] });
+      expect(looked.text).toContain(`${host.name}: ok`);
+      const acted = await session.call('propose_pra_action', {
+        action: 'restart_service',
+        host: host.name,
+        args: { unit: SPARE_UNIT },
+        rationale: 'It hangs.',
+        auto_approve: true,
+      });
+      expect(acted.data, acted.text).toMatchObject({ state: 'SUCCEEDED' });
+    } finally {
+      await host.run(['kill', '-CONT', journald]);
+    }
   });
 });
 

@@ -18,21 +18,20 @@ export const PASSPHRASE = `lab ${String(process.pid)} passphrase`;
 
 /** A service of the lab's own, which counts how often it was started. */
 export const DEMO_UNIT = 'lab-demo.service';
-const DEMO = `[Unit]
+/** The same, but starting takes five seconds: long enough to lose a connection meanwhile. */
+export const SLOW_UNIT = 'lab-slow.service';
+/** One more, for whoever cannot wait for the cooldown of the first. */
+export const SPARE_UNIT = 'lab-spare.service';
+const UNITS = [DEMO_UNIT, SLOW_UNIT, SPARE_UNIT];
+
+const unitFile = (unit: string): string => `[Unit]
 Description=A service that can be restarted
 [Service]
-ExecStartPre=/bin/sh -c 'echo started >>/run/lab-demo.starts'
-ExecStart=/usr/bin/sleep infinity
+ExecStartPre=/bin/sh -c 'echo started >>/run/${unit.replace('.service', '.starts')}'
+${unit === SLOW_UNIT ? 'ExecStartPre=/usr/bin/sleep 5\n' : ''}ExecStart=/usr/bin/sleep infinity
 [Install]
 WantedBy=multi-user.target
 `;
-
-/** The same, but starting takes five seconds: long enough to lose a connection meanwhile. */
-export const SLOW_UNIT = 'lab-slow.service';
-const SLOW = DEMO.replaceAll('lab-demo', 'lab-slow').replace(
-  'ExecStart=',
-  'ExecStartPre=/usr/bin/sleep 5\nExecStart=',
-);
 
 /** What the playbook is given for every host; tests may widen it. */
 export const provisionVars = (
@@ -47,10 +46,10 @@ export const provisionVars = (
   ],
   mcp_pra_policy: {
     values: {
-      restart_service: { unit: [DEMO_UNIT, SLOW_UNIT, 'cron.service'] },
+      restart_service: { unit: [...UNITS, 'cron.service'] },
       reload_proxy: { proxy: ['nginx'] },
     },
-    auto: [DEMO_UNIT, SLOW_UNIT].map((unit) => ({ action: 'restart_service', args: { unit } })),
+    auto: UNITS.map((unit) => ({ action: 'restart_service', args: { unit } })),
     auto_limits: { pair_per_hour: 20, host_per_day: 50 },
     ...policy,
   },
@@ -84,9 +83,8 @@ export const provisionedLab = async (
     };
     await Promise.all(
       lab.hosts.map(async (host) => {
-        await host.writeFile(`/etc/systemd/system/${DEMO_UNIT}`, DEMO);
-        await host.writeFile(`/etc/systemd/system/${SLOW_UNIT}`, SLOW);
-        await host.run(['systemctl', 'enable', '--now', '--no-block', DEMO_UNIT, SLOW_UNIT]);
+        for (const unit of UNITS) await host.writeFile(`/etc/systemd/system/${unit}`, unitFile(unit));
+        await host.run(['systemctl', 'enable', '--now', '--no-block', ...UNITS]);
       }),
     );
     const vars = provisionVars(keys, policy);
