@@ -109,6 +109,74 @@ describe('a bare host', () => {
     await sh('rm /var/marker');
   });
 
+  test.each<[what: string, change: Record<string, unknown>, says: string]>([
+    ['a name that tickets cannot carry', { mcp_pra_host: 'web1\n' }, 'mcp_pra_host must be'],
+    ['a key with an option', { mcp_pra_reader_keys: ['permit-pty ssh-ed25519 AAAA'] }, 'without options'],
+    [
+      'a second line in a key',
+      { mcp_pra_reader_keys: ['ssh-ed25519 AAAA\nssh-ed25519 BBBB'] },
+      'without options',
+    ],
+    [
+      'one key for both channels',
+      { mcp_pra_reader_keys: ['ssh-ed25519 AAAA a'], mcp_pra_runner_keys: ['ssh-ed25519 AAAA b'] },
+      'no key is in both',
+    ],
+    [
+      'an address that goes on',
+      { mcp_pra_from: ['192.0.2.1",permit-pty,from="*'] },
+      'mcp_pra_from holds addresses',
+    ],
+    [
+      'a name with a path in it',
+      { mcp_pra_names: { log: { '../x': '/etc/x' } } },
+      'mcp_pra_names maps a kind',
+    ],
+    ['a place that is an option', { mcp_pra_names: { log: { x: '--follow' } } }, 'mcp_pra_names maps a kind'],
+  ])('%s in the variables is refused before anything is touched', async (_, change, says) => {
+    const run = await runPlaybook(lab, 'provision.yml', { ...vars, ...change });
+    expect(run.failed[host.name], run.output).toBe(1);
+    expect(run.output).toContain(says);
+    expect(run.changed[host.name]).toBe(0);
+  });
+
+  test.each<[what: string, spoil: string, repair: string, says: string]>([
+    [
+      'where others can replace what root runs',
+      'groupadd staff2; usermod -aG staff2 nobody; chgrp staff2 /usr/local/bin; chmod g+w /usr/local/bin',
+      'chmod g-w /usr/local/bin; chgrp root /usr/local/bin; groupdel staff2',
+      '/usr/local/bin can be written by others than root',
+    ],
+    [
+      'whose public host key is not that of its private one',
+      'cd /etc/ssh; cp ssh_host_ed25519_key.pub /root/pub; cp ssh_host_ecdsa_key.pub ssh_host_ed25519_key.pub',
+      'mv /root/pub /etc/ssh/ssh_host_ed25519_key.pub',
+      'does not belong to /etc/ssh/ssh_host_ed25519_key',
+    ],
+    [
+      'that asks the network for the rules of sudo',
+      "cp /etc/nsswitch.conf /root/nss; echo 'sudoers: files sss' >>/etc/nsswitch.conf",
+      'mv /root/nss /etc/nsswitch.conf',
+      'takes sudoers from the network',
+    ],
+    [
+      'that lacks a program',
+      'mv /usr/bin/setpriv /root/',
+      'mv /root/setpriv /usr/bin/',
+      'Missing: /usr/bin/setpriv',
+    ],
+  ])('a host %s is refused before anything is touched', async (_, spoil, repair, says) => {
+    await sh(spoil);
+    try {
+      const run = await runPlaybook(lab, 'provision.yml', vars);
+      expect(run.failed[host.name], run.output).toBe(1);
+      expect(run.output).toContain(says);
+      expect(run.changed[host.name]).toBe(0);
+    } finally {
+      await sh(repair);
+    }
+  });
+
   test('a sudoers file that does not parse is refused before anything is installed, and sudo goes on', async () => {
     const broken = checkout('broken-sudoers', (tables) =>
       edit(join(tables, 'sudoers'), (text) => `${text}pra-runner ALL=(root NOPASSWD\n`),
@@ -451,7 +519,8 @@ describe('a disk that takes nothing', () => {
     await sh('mount -t tmpfs -o size=64k,nr_inodes=64,mode=700 tmpfs /var/lib/mcp-pra');
     try {
       await sh(spoil);
-      await expect(sh('echo x >/var/lib/mcp-pra/more')).rejects.toThrow();
+      const more = await host.run(['/bin/sh', '-c', 'echo x >/var/lib/mcp-pra/more']);
+      expect(more.code).not.toBe(0);
       const said = await restart();
       expect(said.stdout).toContain('{"event":"warning","code":"NOT_DURABLE"}');
       expect(receiptOf(said)).toMatch(/^state SUCCEEDED$[^]*^durable no$/mu);
