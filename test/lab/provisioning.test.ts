@@ -579,3 +579,29 @@ describe('the next run', () => {
     expect(back.changed[host.name], back.output).toBe(0);
   });
 });
+
+describe('undoing it by hand', () => {
+  test('the commands of ansible/README.md leave the evidence and nothing else, and the admin gets in', async () => {
+    const readme = readFileSync(join(ROOT, 'ansible/README.md'), 'utf8');
+    const [, commands = ''] = /^## Undoing it by hand$[^]*?^```sh\n([^]*?)^```$/mu.exec(readme) ?? [];
+    expect(commands.split('\n').length).toBeGreaterThan(8);
+    await sh(commands);
+    for (const [key, account] of [
+      [keys.reader, 'mcp-reader'],
+      [keys.runner, 'pra-runner'],
+    ] as const)
+      expect(await sshAs(loot(key), account, ['version'])).toMatchObject({ code: 255, stdout: '' });
+    const left =
+      'find /etc /usr /run /var/empty /var/lib -xdev -name "*mcp-*" -o -name "pra-*" -o -name "*pra_run*"';
+    expect((await sh(left)).split('\n').toSorted()).toEqual(['/etc/mcp-pra', '/var/lib/mcp-pra']);
+    expect(
+      await sh(
+        "grep -rlE 'mcp-reader|pra-runner' /etc/passwd /etc/group /etc/shadow /etc/sudoers.d /etc/ssh /etc/cron.deny || true",
+      ),
+    ).toBe('');
+    expect(
+      await sh('systemctl is-system-running || true; systemctl list-units --all --no-legend "mcp-pra*"'),
+    ).toBe('running');
+    await expectAdminIsFine();
+  });
+});
