@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { catalogOf } from './app/catalogs.ts';
-import { channelOptions, openSigner } from './app/keys.ts';
+import { catalogOf, withPromoted } from './app/catalogs.ts';
+import { channelOptions, openApproverKey, openConfiguredKey } from './app/keys.ts';
 import { openDoctor } from './app/doctor.ts';
 import type { Catalog } from './catalog/types.ts';
 import { detailsOf } from './cli/print-error.ts';
@@ -43,7 +43,7 @@ export const compose = (version: string, log: Log): CliParts => {
           if (config.approver === undefined) {
             throw new PraError('KEY_MISSING', { account: 'approver', path: 'approver.key (not configured)' });
           }
-          const key = await openSigner('approver', config.approver.key, passphrase, { encrypted: true });
+          const key = await openApproverKey(config.approver.key, passphrase);
           return { sign: (ticket, namespace) => signTicket({ ticketText: ticket, namespace, key }) };
         },
         close: () => opened.close(),
@@ -64,8 +64,9 @@ export const compose = (version: string, log: Log): CliParts => {
 };
 
 const openParts = async (config: Config, log: Log): Promise<Opened> => {
-  const catalog = catalogOf(packageRoot, config.catalog);
-  requireKnownNames(config, catalog);
+  const loaded = catalogOf(packageRoot, config.catalog);
+  requireKnownNames(config, loaded);
+  const catalog = withPromoted(loaded, config.promote);
   // Before the store: what may throw here must not leave a database open.
   const channel = openChannel(channelOptions(config, log));
   const { openStore } = await import('./store/open.ts');
@@ -76,7 +77,7 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
   });
   const { auto } = config.keys;
   // Opened once: a passphrase that comes through a file descriptor can be read only once.
-  const autoKey = once(() => openSigner('auto', auto?.path ?? '', auto?.passphrase));
+  const autoKey = once(() => openConfiguredKey('auto', auto?.path ?? '', auto?.passphrase));
   const desk = openDesk({
     catalog,
     hosts: config.hosts.map(({ name, tags, groups }) => ({ name, tags, groups })),

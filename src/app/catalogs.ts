@@ -21,3 +21,14 @@ export const catalogOf = (packageRoot: string, choice: CatalogChoice): Catalog =
   loaded.set(key, catalog);
   return catalog;
 };
+
+/** The catalog with more diagnostics that have an MCP tool of their own (`promote` of the configuration). */
+export const withPromoted = (catalog: Catalog, names: readonly string[]): Catalog => ({
+  ...catalog,
+  diagnostics: new Map(
+    [...catalog.diagnostics].map(([name, diagnostic]) => [
+      name,
+      names.includes(name) ? { ...diagnostic, promote: true } : diagnostic,
+    ]),
+  ),
+});

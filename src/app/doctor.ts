@@ -1,5 +1,6 @@
 import { catalogOf } from './catalogs.ts';
-import { channelOptions, openSigner } from './keys.ts';
+import { channelOptions, openConfiguredKey } from './keys.ts';
+import { readApproverKey } from '../approver/approver-keys.ts';
 import type { DoctorPorts, TargetVersion } from '../cli/doctor-ports.ts';
 import type { Config } from '../config.ts';
 import { PraError } from '../errors.ts';
@@ -8,7 +9,6 @@ import { Policy } from '../request/policy.ts';
 import { readVersion } from '../request/reader-version.ts';
 import { RunnerClient } from '../request/runner-client.ts';
 import { fingerprint } from '../request/sshsig.ts';
-import { isEncryptedKey, readKeyFile } from '../ssh/key-file.ts';
 import { openChannel } from '../ssh/open-channel.ts';
 
 /** What `mcp-pra doctor` looks at, each part by itself: one that is broken does not hide the others. */
@@ -43,14 +43,13 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
     openKey: async (account) => {
       const { path, passphrase } = keyOf(account);
       if (passphrase !== undefined && 'agent' in passphrase) return;
-      await openSigner(account, path, passphrase);
+      await openConfiguredKey(account, path, passphrase);
     },
     approverKey: async () => {
       if (config.approver === undefined) {
         throw new PraError('KEY_MISSING', { account: 'approver', path: 'approver.key (not configured)' });
       }
-      const pem = await readKeyFile(config.approver.key, 'approver');
-      if (!isEncryptedKey(pem)) throw new PraError('KEY_UNENCRYPTED', { path: config.approver.key });
+      await readApproverKey(config.approver.key);
     },
     hostKeys: async (host) => (await channel.hostKeys(host)).map(fingerprint),
     readerVersion: async (host, signal) => {

@@ -1,7 +1,8 @@
+import { readApproverKey, unlockApproverKey, type OpenedKey } from '../approver/approver-keys.ts';
 import type { Config, PassphraseFrom } from '../config.ts';
 import { PraError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { isEncryptedKey, readKeyFile } from '../ssh/key-file.ts';
+import { readPrivateKeyFile } from '../request/private-file.ts';
 import type { OpenChannelOptions } from '../ssh/open-channel.ts';
 import { readPassphrase } from '../ssh/passphrase.ts';
 import type { PrivateKey } from '../ssh/private-key.ts';
@@ -33,23 +34,29 @@ export const channelOptions = (config: Config, log: Log): OpenChannelOptions => 
 };
 
 /**
- * Opens a signing key: the approver's with what was typed, the auto key with what the configuration names (an agent cannot
- * sign for us in process). Throws KEY_MISSING, FILE_MODE, KEY_INVALID, KEY_PASSPHRASE; KEY_UNENCRYPTED for an approver's
- * key that anybody with the file could use.
+ * Opens the approver's key with what was typed; those bytes are wiped. Throws KEY_MISSING, FILE_MODE, KEY_INVALID,
+ * KEY_PASSPHRASE, and KEY_UNENCRYPTED for a key that anybody with the file could use.
  */
-export const openSigner = async (
+export const openApproverKey = async (path: string, typed: Buffer): Promise<OpenedKey> => {
+  const locked = await readApproverKey(path);
+  const { openPrivateKey } = await import('../ssh/private-key.ts');
+  return unlockApproverKey(locked, typed, (pem, passphrase) =>
+    openPrivateKey(pem, passphrase, { account: 'approver', path }),
+  );
+};
+
+/**
+ * Opens a transport key or the auto key with what the configuration names (an agent cannot sign for us in process).
+ * Throws KEY_MISSING, FILE_MODE, KEY_INVALID, KEY_PASSPHRASE.
+ */
+export const openConfiguredKey = async (
   account: string,
   path: string,
-  passphrase: Buffer | PassphraseFrom | undefined,
-  required: { readonly encrypted?: boolean } = {},
+  passphrase: PassphraseFrom | undefined,
 ): Promise<PrivateKey> => {
-  const pem = await readKeyFile(path, account);
-  if (required.encrypted === true && !isEncryptedKey(pem)) throw new PraError('KEY_UNENCRYPTED', { path });
-  if (passphrase !== undefined && !Buffer.isBuffer(passphrase) && 'agent' in passphrase) {
-    throw new PraError('KEY_PASSPHRASE', { account });
-  }
-  const secret =
-    passphrase === undefined || Buffer.isBuffer(passphrase) ? passphrase : await readPassphrase(passphrase);
+  const pem = await readPrivateKeyFile(path, account);
+  if (passphrase !== undefined && 'agent' in passphrase) throw new PraError('KEY_PASSPHRASE', { account });
+  const secret = passphrase === undefined ? undefined : await readPassphrase(passphrase);
   const { openPrivateKey } = await import('../ssh/private-key.ts');
   return openPrivateKey(pem, secret, { account, path });
 };

@@ -1,5 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises';
 import { PraError } from '../errors.ts';
+import { readPrivateKeyFile } from '../request/private-file.ts';
 import { SshReader } from '../request/ssh-reader.ts';
 
 /** An opened private key; `sign` gives the raw signature of its algorithm (64 bytes for ed25519). */
@@ -20,7 +20,6 @@ export interface LockedApproverKey {
   readonly publicKey: Buffer;
 }
 
-const MAX_BYTES = 65_536;
 const MAGIC = Buffer.from('openssh-key-v1\0');
 const TYPE = 'ssh-ed25519';
 
@@ -29,7 +28,7 @@ const TYPE = 'ssh-ed25519';
  * without a passphrase (KEY_UNENCRYPTED), anything but one ed25519 key in OpenSSH's format (KEY_INVALID), none (KEY_MISSING).
  */
 export const readApproverKey = async (path: string): Promise<LockedApproverKey> => {
-  const pem = await readPrivateFile(path);
+  const pem = await readPrivateKeyFile(path, 'approver');
   const invalid = (cause?: unknown): PraError => new PraError('KEY_INVALID', { path }, cause);
   const body =
     /^-----BEGIN OPENSSH PRIVATE KEY-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END OPENSSH PRIVATE KEY-----\s*$/u.exec(
@@ -68,26 +67,5 @@ export const unlockApproverKey = (
     return key;
   } finally {
     passphrase.fill(0);
-  }
-};
-
-const readPrivateFile = async (path: string): Promise<Buffer> => {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, 'r');
-  } catch (error) {
-    throw new PraError('KEY_MISSING', { account: 'approver', path }, error);
-  }
-  try {
-    const stat = await handle.stat();
-    if (!stat.isFile() || stat.size > MAX_BYTES) throw new PraError('KEY_INVALID', { path });
-    // On the open file, so that what is judged is what is read. Whoever owns a file can change its mode.
-    const isPrivate =
-      process.platform === 'win32' || ((stat.mode & 0o177) === 0 && stat.uid === process.geteuid?.());
-    if (!isPrivate)
-      throw new PraError('FILE_MODE', { path, mode: (stat.mode & 0o7777).toString(8).padStart(4, '0') });
-    return await handle.readFile();
-  } finally {
-    await handle.close();
   }
 };

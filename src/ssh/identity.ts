@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import ssh2 from 'ssh2';
 import { PraError } from '../errors.ts';
-import { readKeyFile } from './key-file.ts';
+import { readPrivateKeyFile } from '../request/private-file.ts';
+
 import { readPassphrase, type PassphraseSource } from './passphrase.ts';
 import { parsePrivateKey } from './private-key.ts';
 
@@ -78,7 +79,7 @@ const withoutSha1 = (key: ssh2.ParsedKey): ssh2.ParsedKey => {
 export const openIdentity = async (account: string, key: AccountKey): Promise<Identity> => {
   const source = key.passphrase;
   if (source !== undefined && 'agent' in source) return fromAgent(account, key);
-  const pem = await readKeyFile(key.keyPath, account);
+  const pem = await readPrivateKeyFile(key.keyPath, account);
   const passphrase = source === undefined ? undefined : await readPassphrase(source);
   const parsed = parsePrivateKey(pem, passphrase, { account, path: key.keyPath });
   return { type: 'publickey', username: key.user, key: withoutSha1(parsed) };
