@@ -66,6 +66,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     const { desk } = service;
     const { name, arguments: given, _meta: meta } = request.params;
     let over = false;
+    const told = new Set<Promise<void>>();
     try {
       const tool = byName.get(name);
       if (tool === undefined) return refusal(desk.refused(caller(), 'tool', new PraError('TOOL_UNKNOWN')));
@@ -83,7 +84,11 @@ export const serve = async (options: ServeOptions): Promise<void> => {
           if (token === undefined || over) return;
           const amount = total === undefined ? { progress } : { progress, total };
           const params = { progressToken: token, message, ...amount };
-          extra.sendNotification({ method: 'notifications/progress', params }).catch(options.onError);
+          const sent = extra
+            .sendNotification({ method: 'notifications/progress', params })
+            .catch(options.onError)
+            .finally(() => told.delete(sent));
+          told.add(sent);
         },
       });
       return fitting({ content: [{ type: 'text', text: output.text }], structuredContent: output.data });
@@ -92,7 +97,9 @@ export const serve = async (options: ServeOptions): Promise<void> => {
       if (!(thrown instanceof PraError)) options.onError(thrown);
       return refusal(asPraError(thrown));
     } finally {
+      // No progress after the answer: a client does not know the call any more.
       over = true;
+      await Promise.all(told);
     }
   });
 

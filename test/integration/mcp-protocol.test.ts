@@ -5,7 +5,7 @@ import { startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-ta
 import { HOSTILE_AUTO, hostileCatalog } from '../support/hostile-catalog.ts';
 import { operatorOn } from '../support/operator-on-target.ts';
 import type { Operator } from '../support/operator.ts';
-import { startRawMcp } from '../support/raw-mcp.ts';
+import { startRawMcp, type RpcMessage } from '../support/raw-mcp.ts';
 import { sleepersOf } from '../support/sleepers.ts';
 import { until } from '../support/ssh-test-host.ts';
 
@@ -53,6 +53,43 @@ test('standard output carries the protocol and nothing else, whatever comes in',
   for (const line of server.lines) expect(JSON.parse(line)).toMatchObject({ jsonrpc: '2.0' });
 });
 
+test('progress is told to whoever asks for it, in order, and never after the answer', async () => {
+  await using server = startRawMcp(operator);
+  await server.greet();
+  const call = async (name: string, args: Record<string, unknown>) => {
+    const from = server.lines.length;
+    await server.ask('tools/call', { name, arguments: args, _meta: { progressToken: name } });
+    await server.ask('ping');
+    const lines = server.lines.slice(from).map((line) => JSON.parse(line) as RpcMessage);
+    return lines.map(({ method, params, result }) =>
+      method === undefined ? Object.keys(result ?? {}) : params,
+    );
+  };
+  expect(await call('memory', { hosts: [target.name] })).toEqual([
+    { progressToken: 'memory', progress: 1, total: 1, message: 'memory: 1 of 1 hosts' },
+    ['content', 'structuredContent'],
+    [],
+  ]);
+  const run = {
+    action: 'slow_demo',
+    host: target.name,
+    args: { seconds: 2 },
+    rationale: 'Progress.',
+    auto_approve: true,
+  };
+  const token = { progressToken: 'propose_pra_action' };
+  expect(await call('propose_pra_action', run)).toEqual([
+    { ...token, progress: 1, message: 'untrusted output: second 1' },
+    { ...token, progress: 2, message: 'untrusted output: second 2' },
+    ['content', 'structuredContent'],
+    [],
+  ]);
+  // Nobody asked.
+  const before = server.lines.length;
+  await server.call('memory', { hosts: [target.name] });
+  expect(server.lines.length).toBe(before + 1);
+});
+
 test('it ends with its input: when idle, with a read under way, and with a run that it follows, which goes on', async () => {
   const idle = startRawMcp(operator);
   await idle.greet();
@@ -83,6 +120,8 @@ test('it ends with its input: when idle, with a read under way, and with a run t
   await until(() => target.demo.slowRuns() === runs + 1);
   following.end();
   expect(await following.exited).toBe(0);
+  // It did not wait for the end of the run.
+  expect(auditLines().at(-1)).toMatchObject({ code: 'lose' });
 
   await using later = startRawMcp(operator);
   await later.greet();

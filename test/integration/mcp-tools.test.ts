@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
 import { HOSTILE_AUTO, hostileCatalog } from '../support/hostile-catalog.ts';
@@ -152,44 +151,11 @@ test('a refusal is our sentence, the rule and the next step, and nothing from an
   expect(action.text).not.toContain('canary');
 });
 
-test('a LOW action runs by itself: its answer is complete, its output framed, its progress told while it runs', async () => {
-  const seen: Progress[] = [];
-  const result = await session.client.callTool(
-    {
-      name: 'propose_pra_action',
-      arguments: {
-        action: 'slow_demo',
-        host: target.name,
-        args: { seconds: 2 },
-        rationale: 'Progress.',
-        auto_approve: true,
-      },
-    },
-    undefined,
-    { onprogress: (progress) => void seen.push(progress), timeout: 60_000 },
-  );
-  const [content] = result.content as { text: string }[];
-  const answer = {
-    text: content?.text ?? '',
-    data: result.structuredContent as Record<string, unknown>,
-    isError: result.isError === true,
-  };
+test('a LOW action runs by itself: its answer is complete and its output framed', async () => {
+  const answer = await propose('slow_demo', { seconds: 2 });
   expect(answer.data).toMatchObject({ state: 'SUCCEEDED', terminal: true, output: 'second 1\nsecond 2\n' });
   expectComplete(answer);
   expect(answer.text).toMatch(/\[output from embedded: untrusted[^]*second 2/u);
-  expect(seen.map(({ message }) => message)).toEqual([
-    'untrusted output: second 1',
-    'untrusted output: second 2',
-  ]);
-  expect(seen.map(({ progress }) => progress)).toEqual([1, 2]);
-});
-
-test('progress of a diagnostic counts its hosts', async () => {
-  const seen: Progress[] = [];
-  await session.client.callTool({ name: 'memory', arguments: { hosts: [target.name] } }, undefined, {
-    onprogress: (progress) => void seen.push(progress),
-  });
-  expect(seen).toEqual([{ progress: 1, total: 1, message: 'memory: 1 of 1 hosts' }]);
 });
 
 test('a call that the client cancels stops the program on the host; the session goes on', async () => {
