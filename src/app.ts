@@ -147,7 +147,7 @@ const serve = async (
   settle();
   const timer = setInterval(settle, RECONCILE_MS);
   try {
-    const service = { kind: 'ready', desk: opened.desk.model, promote: from.config.promote } as const;
+    const service = { kind: 'ready', desk: opened.desk.model } as const;
     await (await mcp).serve({ ...shared, service, principal: from.config.principal });
   } finally {
     clearInterval(timer);

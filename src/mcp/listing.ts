@@ -23,12 +23,12 @@ const ACTION_TOOLS: readonly Tool[] = [
 
 /**
  * All tools, in the order they are listed. Fixed for the life of the server (Claude Desktop ignores list_changed). There is
- * no tool that approves, denies or carries a one-time password: a test reads this listing. Diagnostics are tools when their
- * definition says so, or the configuration (`promote`). Throws CATALOG_INVALID when one of them has the name of another tool.
+ * no tool that approves, denies or carries a one-time password: a test reads this listing. Diagnostics are tools when
+ * they are promoted. Throws CATALOG_INVALID when one of them has the name of another tool.
  */
-export const listing = (catalog: Catalog, promote: readonly string[] = []): readonly Tool[] => {
+export const listing = (catalog: Catalog): readonly Tool[] => {
   const diagnostics = [...catalog.diagnostics.values()]
-    .filter((diagnostic) => diagnostic.promote || promote.includes(diagnostic.name))
+    .filter((diagnostic) => diagnostic.promote)
     .map(diagnosticTool);
   const tools = [listHosts, ...diagnostics, ...ACTION_TOOLS];
   const twice = tools.find((tool, index) => tools.findIndex(({ name }) => name === tool.name) !== index);

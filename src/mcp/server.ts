@@ -27,8 +27,6 @@ export type Service =
   | {
       readonly kind: 'ready';
       readonly desk: ModelDesk;
-      /** Diagnostics that the configuration makes tools, besides those whose definition says so. */
-      readonly promote: readonly string[];
     }
   | {
       readonly kind: 'broken';
@@ -123,7 +121,7 @@ const withTools = (service: Service): { readonly service: Service; readonly tool
   if (service.kind === 'broken') return { service, tools: listing(service.catalog) };
   const { catalog } = service.desk;
   try {
-    return { service, tools: listing(catalog, service.promote) };
+    return { service, tools: listing(catalog) };
   } catch (thrown) {
     const error = asPraError(thrown);
     const empty = { ...catalog, diagnostics: new Map<string, Diagnostic>() };

@@ -16,6 +16,7 @@ import { namespaceOf, ticketFor } from './ticket-for.ts';
 import type { Caller, StoredRequest } from './types.ts';
 import { parseTicket } from './ticket.ts';
 import { viewOf } from './view.ts';
+import { within } from './within.ts';
 
 export interface DeskParts {
   readonly catalog: Catalog;
@@ -37,9 +38,12 @@ export interface OpenDesk {
   readonly model: ModelDesk;
   readonly policy: Policy;
   readonly runner: RunnerClient;
-  /** Resolves when no run is being followed. */
+  /** Resolves when no call is under way and no run is being followed. To be called when the channel is closed. */
   idle(): Promise<void>;
 }
+
+/** How long the closing waits for calls to write down their end. */
+const LAST_ROWS_MS = 2_000;
 
 /** Puts the pipeline together (DESIGN §4). Every refusal of a call gets its ledger row here. */
 export const openDesk = (parts: DeskParts): OpenDesk => {
@@ -70,12 +74,21 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   };
 
   /** Counts the call and lets it happen, or not. */
+  const underway = new Set<Promise<unknown>>();
   const guarded = async <T>(caller: Caller, subject: string, work: () => Promise<T>): Promise<T> => {
+    const call = (async () => {
+      try {
+        rate.take(caller);
+        return await work();
+      } catch (thrown) {
+        throw refused(caller, subject, thrown);
+      }
+    })();
+    underway.add(call);
     try {
-      rate.take(caller);
-      return await work();
-    } catch (thrown) {
-      throw refused(caller, subject, thrown);
+      return await call;
+    } finally {
+      underway.delete(call);
     }
   };
   const guardedNow = <T>(caller: Caller, subject: string, work: () => T): T => {
@@ -245,7 +258,12 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     },
   };
 
-  return { person, model, policy, runner, idle: () => runs.idle() };
+  const idle = async (): Promise<void> => {
+    // So that a call which ends because of the closing still gets its row.
+    await within(Promise.allSettled(underway), LAST_ROWS_MS);
+    await runs.idle();
+  };
+  return { person, model, policy, runner, idle };
 };
 
 /** Waits for a person to decide on a request that needs it: no longer than there is time for that. */

@@ -63,11 +63,13 @@ export interface HandshakeWish {
   /** Without one, it stops once the server has proved that it owns its host key. */
   readonly identity: Identity | undefined;
   readonly limits: SshLimits;
+  /** Gives up a connection that is being made. Throws `signal.reason` then. */
+  readonly signal?: AbortSignal;
 }
 
 const handshake = (stream: Duplex, wish: HandshakeWish): Promise<ssh2.Client> =>
   new Promise((resolve, reject) => {
-    const { host, account, limits, identity } = wish;
+    const { host, account, limits, identity, signal } = wish;
     const client = new ssh2.Client();
     let verdict: PraError | undefined;
     let settled = false;
@@ -75,6 +77,7 @@ const handshake = (stream: Duplex, wish: HandshakeWish): Promise<ssh2.Client> =>
       if (settled) return;
       settled = true;
       clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
       stream.destroy();
       reject(verdict ?? explain(host.name, account, thrown));
     };
@@ -82,14 +85,18 @@ const handshake = (stream: Duplex, wish: HandshakeWish): Promise<ssh2.Client> =>
       if (settled) return;
       settled = true;
       clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
       resolve(client);
     };
+    const aborted = (): void => fail(signal?.reason);
+    signal?.addEventListener('abort', aborted, { once: true });
     const timer = setTimeout(() => fail(unreachable(host.name, 'timeout')), limits.connectMs);
     // `error` keeps its listener for good: ssh2 may emit several, and an unheard one ends the process.
     client.on('error', fail);
     client.once('close', () => fail(undefined));
     if (identity === undefined) client.once('handshake', succeed);
     else client.once('ready', succeed);
+    if (signal?.aborted === true) return aborted();
     let offered = false;
     client.connect({
       sock: stream,

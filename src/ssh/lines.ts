@@ -36,6 +36,7 @@ export class Lines {
   readonly #options: LinesOptions;
   readonly #lines = new Map<string, Line>();
   readonly #identities = new Map<AccountKey, Promise<Identity>>();
+  readonly #closing = new AbortController();
 
   constructor(options: LinesOptions) {
     this.#options = options;
@@ -58,6 +59,8 @@ export class Lines {
   }
 
   async close(): Promise<void> {
+    // A host that is silent must not hold up the end of this program.
+    this.#closing.abort(new PraError('CANCELLED'));
     // Lines that go through a jump host first: their streams end with it.
     const lines = [...this.#lines.entries()];
     const jumps = lines.filter(([id]) => id.startsWith('jump '));
@@ -88,6 +91,7 @@ export class Lines {
       limits,
       hostKeyAlgorithms: hostKeyOrder(known),
       judge: (presented: Buffer) => judgeHostKey(host, known, presented),
+      signal: this.#closing.signal,
     };
     if (host.jump === undefined) return new Connection(await connect(wish), limits, clock, log);
     const jump = await this.via(host.jump).connection();

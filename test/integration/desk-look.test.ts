@@ -119,6 +119,24 @@ test('a connection that ends in the middle of an answer is unreachable, not an a
   await until(() => sleepersOf(target).length === 0);
 });
 
+test('closing does not wait for a host that is silent', async () => {
+  const own = makeStateDir();
+  const { port } = silent.address() as AddressInfo;
+  const { name, address } = target;
+  const closing = await openTestDesk(target, {
+    stateDir: own.path,
+    // Longer than this test may last.
+    ssh: { hosts: { [name]: { name, address, port, hostKeyAlias: name } }, limits: { connectMs: 600_000 } },
+  });
+  const seen = sockets.size;
+  const call = closing.desk.look(MODEL, { diagnostic: 'memory', hosts: [name], args: {} });
+  call.catch(() => {});
+  await until(() => sockets.size > seen);
+  await closing.close();
+  await expect(call).rejects.toMatchObject({ code: 'CANCELLED' });
+  own.remove();
+});
+
 test('a group is its hosts, each once; whoever is not in the configuration is refused, and the ledger says so', async () => {
   const { results } = await look('memory', ['all', target.name], {}, AbortSignal.timeout(1_000));
   expect(results.map(({ host }) => host)).toEqual([target.name, 'silent']);

@@ -111,14 +111,15 @@ test('schemas are 2020-12, closed for input, described, and no client trips over
   }
 });
 
-test('a diagnostic is a tool when its definition says so or the configuration; never under the name of another tool', () => {
+test('a diagnostic is a tool when it is promoted, and never under the name of another tool', () => {
   const [first] = catalog.diagnostics.values();
   if (first === undefined) throw new Error('no diagnostics');
-  const hidden = { ...first, name: 'hidden_one', promote: false };
-  const withHidden = { ...catalog, diagnostics: new Map([['hidden_one', hidden]]) };
-  const names = (promote: readonly string[]) => listing(withHidden, promote).map(({ name }) => name);
-  expect(names([])).not.toContain('hidden_one');
-  expect(names(['hidden_one'])).toContain('hidden_one');
+  const names = (promote: boolean): string[] => {
+    const one = { ...first, name: 'some_one', promote };
+    return listing({ ...catalog, diagnostics: new Map([['some_one', one]]) }).map(({ name }) => name);
+  };
+  expect(names(false)).not.toContain('some_one');
+  expect(names(true)).toContain('some_one');
   for (const name of ['execute_pra_action', 'list_hosts']) {
     const taken = { ...catalog, diagnostics: new Map([[name, { ...first, name, promote: true }]]) };
     expect(() => listing(taken)).toThrow(`diagnostic ${name} has the name of a tool`);
