@@ -213,13 +213,13 @@ describe('a bare host', () => {
       expect(await sh(`ls ${DROP_IN} /etc/mcp-pra/authorized_keys 2>&1 || true`)).toMatch(
         /No such file.*\n.*No such file/u,
       );
-      await sh('systemctl restart ssh');
+      await sh('systemctl reset-failed ssh; systemctl restart ssh');
       await expectAdminIsFine();
       const thief = await sshAs(loot(keys.reader), 'mcp-reader', ['uptime']);
       expect(thief).toMatchObject({ code: 255, stdout: '' });
     } finally {
       await host.writeFile('/etc/ssh/sshd_config', main);
-      await sh('systemctl restart ssh');
+      await sh('systemctl reset-failed ssh; systemctl restart ssh');
     }
   });
 });
@@ -419,7 +419,7 @@ describe('without a layer', () => {
     await sh(`mkdir -m 755 ${plain}; for a in mcp-reader pra-runner; do
       sed 's/^.*\\(ssh-ed25519 \\)/\\1/' /etc/mcp-pra/authorized_keys/$a >${plain}/$a; done`);
     await host.writeFile(DROP_IN, `AuthorizedKeysFile ${plain}/%u .ssh/authorized_keys\n`, 0o600);
-    await sh('systemctl reload ssh');
+    await sh('systemctl reset-failed ssh; systemctl restart ssh');
     try {
       for (const [account, key, layer] of [
         ['mcp-reader', keys.reader, 'wrapper'],
@@ -440,7 +440,7 @@ describe('without a layer', () => {
       }
     } finally {
       await host.writeFile(DROP_IN, dropIn, 0o600);
-      await sh(`rm -r ${plain}; systemctl reload ssh`);
+      await sh(`rm -r ${plain}; systemctl reset-failed ssh; systemctl restart ssh`);
     }
     expect((await sshAs(loot(keys.reader), 'mcp-reader', ['uptime'])).code).toBe(0);
   });
@@ -452,7 +452,7 @@ describe('without a layer', () => {
       'AuthorizedKeysFile /etc/mcp-pra/authorized_keys/%u .ssh/authorized_keys\n',
       0o600,
     );
-    await sh('systemctl reload ssh');
+    await sh('systemctl reset-failed ssh; systemctl restart ssh');
     try {
       const shell = await sshAs(loot(keys.reader), 'mcp-reader', ['/bin/sh -c id']);
       expect(shell).toMatchObject({ code: 64, stdout: '', stderr: 'refused wrapper LINE_FORM\n' });
@@ -460,19 +460,19 @@ describe('without a layer', () => {
       expect(tunnel).toMatchObject({ code: 255, stdout: '' });
     } finally {
       await host.writeFile(DROP_IN, dropIn, 0o600);
-      await sh('systemctl reload ssh');
+      await sh('systemctl reset-failed ssh; systemctl restart ssh');
     }
   });
 
   test("a site's own AllowUsers and AllowGroups name its people, and lock neither them nor the two accounts out", async () => {
     await host.writeFile('/etc/ssh/sshd_config.d/60-site.conf', 'AllowUsers admin\nAllowGroups admin\n');
-    await sh('systemctl reload ssh');
+    await sh('systemctl reset-failed ssh; systemctl restart ssh');
     try {
       await expectAdminIsFine();
       expect((await sshAs(loot(keys.reader), 'mcp-reader', ['uptime'])).code).toBe(0);
       expect((await sshAs(loot(keys.runner), 'pra-runner', ['version'])).code).toBe(0);
     } finally {
-      await sh('rm /etc/ssh/sshd_config.d/60-site.conf; systemctl reload ssh');
+      await sh('rm /etc/ssh/sshd_config.d/60-site.conf; systemctl reset-failed ssh; systemctl restart ssh');
     }
   });
 });
@@ -549,6 +549,7 @@ describe('the next run', () => {
       chmod 777 /usr/local/lib/mcp-pra/verbs /etc/mcp-pra/names/log
       chown admin /etc/mcp-pra/authorized_keys/mcp-reader /usr/local/bin/pra-run
       echo 'pra-runner ALL=(root) NOPASSWD: ALL' >>/etc/sudoers.d/mcp-pra
+      chgrp adm /etc/sudoers.d/mcp-pra
       printf 'uptime\\n' >/usr/local/lib/mcp-pra/verbs/planted
       printf '/etc/shadow\\n' >/etc/mcp-pra/names/log/planted
       printf '[Timer]\\nOnActiveSec=1h\\n' >/etc/systemd/system/mcp-pra-collect-gone.timer
