@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { serialiseOffer } from '../../../src/request/offer.ts';
+import { viewOf } from '../../../src/request/view.ts';
+import { sampleOffer } from '../../support/sample-texts.ts';
+import { newRequest, nthId, START } from '../../support/store-fixture.ts';
+
+const request = (over = {}) => ({
+  ...newRequest(nthId(1), { offer: undefined }),
+  state: 'PENDING' as const,
+  updatedAt: START,
+  ...over,
+});
+
+test('what a host or a person wrote is shown without what cannot be seen, and without secrets', () => {
+  const evil = '\u202eevil\u001b[2J\u0007 password=hunter2hunter2';
+  const offer = { ...sampleOffer, argv: ['/usr/bin/true', evil] };
+  const view = viewOf(
+    request({
+      offer: { text: serialiseOffer(offer), signature: 'c2ln' },
+      rule: evil,
+      decisionNote: evil,
+    }),
+    START,
+  );
+  const shown = '\\u{202e}evil\\u{7} password=[masked]';
+  expect(view).toMatchObject({ argv: ['/usr/bin/true', shown], rule: shown, decision_note: shown });
+});
+
+test('the time that is left belongs to the state, and never is less than none', () => {
+  expect(viewOf(request(), START).seconds_left).toBe(300);
+  expect(viewOf(request(), START + 299_001).seconds_left).toBe(1);
+  expect(viewOf(request(), START + 400_000).seconds_left).toBe(0);
+  const approved = request({ state: 'APPROVED', executeBy: START + 10_000 });
+  expect(viewOf(approved, START).seconds_left).toBe(10);
+  expect(viewOf(request({ state: 'SUCCEEDED' }), START)).toMatchObject({
+    seconds_left: null,
+    terminal: true,
+  });
+});
