@@ -23,7 +23,7 @@ beforeAll(async () => {
   target = await startEmbeddedTarget();
 });
 afterAll(async () => {
-  await target.stop();
+  await target?.stop();
 });
 beforeEach(() => {
   state = makeStateDir();

@@ -28,8 +28,8 @@ beforeAll(async () => {
   relay = await startRelay(target.port);
 });
 afterAll(async () => {
-  await relay[Symbol.asyncDispose]();
-  await target.stop();
+  await relay?.[Symbol.asyncDispose]();
+  await target?.stop();
   catalog.remove();
 });
 beforeEach(() => {

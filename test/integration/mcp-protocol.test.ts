@@ -20,7 +20,7 @@ beforeAll(async () => {
   operator = operatorOn(target, catalog.site);
 });
 afterAll(async () => {
-  await target.stop();
+  await target?.stop();
   catalog.remove();
 });
 

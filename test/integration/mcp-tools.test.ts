@@ -23,8 +23,8 @@ beforeAll(async () => {
   await session.client.listTools();
 });
 afterAll(async () => {
-  await session.close();
-  await target.stop();
+  await session?.close();
+  await target?.stop();
   catalog.remove();
 });
 
