@@ -106,6 +106,7 @@ const wellFormed = (words: string): string => words.toWellFormed();
 const plainDetail = (given: NonNullable<LedgerEntry['detail']>): NonNullable<LedgerEntry['detail']> =>
   Object.fromEntries(
     Object.entries(given)
-      .filter(([, value]) => value !== undefined)
+      // `__proto__` is no field when it is read back: hashed with it, the row would break the chain.
+      .filter(([key, value]) => value !== undefined && key !== '__proto__')
       .map(([key, value]) => [wellFormed(key), typeof value === 'string' ? wellFormed(value) : value]),
   );

@@ -97,6 +97,17 @@ describe('the chain', () => {
     expect(temp.store.verifyLedger().entries).toBe(50);
   });
 
+  it('holds with a detail that JavaScript does not take for a field', () => {
+    temp.store.append({
+      kind: 'call',
+      code: 'x',
+      actor: 'a/b',
+      detail: JSON.parse('{"__proto__":"x","a":1}'),
+    });
+    expect(temp.store.verifyLedger().entries).toBe(1);
+    expect(temp.store.tail(1)[0]?.detail).toEqual({ a: 1 });
+  });
+
   it('is longer than one batch, and mirrored in batches', async () => {
     // One commit for all: what is shown here is not how long a disk takes for each.
     const raw = temp.raw();
