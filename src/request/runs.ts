@@ -215,7 +215,11 @@ export class Runs {
       { ...(signal === undefined ? {} : { signal }), onOutput: (bytes) => view.push(bytes) },
     );
     if (outcome.kind === 'refused' && outcome.code === 'ID_UNKNOWN') {
-      this.#settle(request.id, await this.#parts.runner.fence(request, signal), undefined);
+      const burnt = await this.#parts.runner.fence(request, signal);
+      // The host rebooted and has no claim of it: it will never run, and whether it did nobody can say any more.
+      if (burnt.kind === 'refused' && burnt.code === 'OFFER_BOOT' && burnt.receipt === undefined) {
+        this.#step(request.id, 'vanish', { refusal: `${burnt.layer} ${burnt.code}` });
+      } else this.#settle(request.id, burnt, undefined);
       return;
     }
     // Given up by this process itself, which says nothing about the run.

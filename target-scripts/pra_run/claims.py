@@ -319,15 +319,19 @@ class Claims:
 
 def check_auto_limits(host, claims, action, args):
     """AUTO_LIMITED when the cooldown or a budget says so."""
-    made = [claim for claim in claims if claim['is_auto'] and not claim['is_fence']]
     ages = auto_ages(claims, host.boot_id, boottime_ms())
-    pair = [ages[claim['id']] for claim in made if claim['action'] == action['name'] and claim['args'] == [list(arg) for arg in args]]
+    runs = [claim for claim in claims if claim['is_auto'] and not claim['is_fence']]
+    pair = [ages[claim['id']] for claim in runs if claim['action'] == action['name'] and claim['args'] == [list(arg) for arg in args]]
     limits = host.policy['auto_limits']
-    if (
-        any(age < action['cooldown'] * 1000 for age in pair)
-        or sum(age < 3_600_000 for age in pair) >= limits['pair_per_hour']
-        or sum(ages[claim['id']] < 86_400_000 for claim in made) >= limits['host_per_day']
-    ):
+    if any(age < action['cooldown'] * 1000 for age in pair) or sum(age < 3_600_000 for age in pair) >= limits['pair_per_hour']:
+        raise Refusal('AUTO_LIMITED')
+    check_auto_day(host, claims)
+
+
+def check_auto_day(host, claims):
+    """AUTO_LIMITED when the auto key made its claims of a day. Fences count: what they burn is kept as long as what ran."""
+    ages = auto_ages(claims, host.boot_id, boottime_ms())
+    if sum(ages[claim['id']] < 86_400_000 for claim in claims if claim['is_auto']) >= host.policy['auto_limits']['host_per_day']:
         raise Refusal('AUTO_LIMITED')
 
 

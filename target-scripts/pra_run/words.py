@@ -444,7 +444,7 @@ class Receipts:
 def fence(host, data, answer, request):
     """Burns an id that was never claimed; gives the receipt of one that was."""
     from . import verify
-    from .claims import Claims, lock
+    from .claims import Claims, check_auto_day, lock
 
     permit = verify.verify(host, 'fence', data, is_fence=True)
     request.permit(permit)
@@ -453,6 +453,11 @@ def fence(host, data, answer, request):
     with lock(host, 'claim'):
         claim = earlier_claim(claims, permit)
         if claim is None:
+            # Of another boot nothing is known for sure: a claim that could not be durable was in /run. It can never run any more.
+            if permit.offer['boot_id'] != host.boot_id:
+                raise Refusal('OFFER_BOOT')
+            if permit.is_auto:
+                check_auto_day(host, claims.all())
             claim = make_claim(host, claims, permit, None)
             claims.start(claim['id'], 0)
             claims.claim(claim)

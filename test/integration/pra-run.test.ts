@@ -383,11 +383,28 @@ describe('fence', () => {
     expect(await target.ask('fence', frame(parts))).toMatchObject({ exit: 0, events: [said.events.at(-1)] });
   });
 
-  it('does not care how old the offer is, but whose', async () => {
+  it('does not care how old the offer is', async () => {
+    target.writePolicy({ offer_seconds: 1 });
+    const proposal = await target.propose();
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(await target.ask('low_thing', target.submission(proposal, [low]))).toMatchObject({
+      code: 'OFFER_EXPIRED',
+    });
+    expect((await target.ask('fence', target.submission(proposal, [low]))).exit).toBe(0);
+  });
+
+  it('says nothing of an id of another boot: whether it ran there nobody knows', async () => {
     const proposal = target.forgeOffer(await target.propose(), (text) =>
       text.replace(/boot-id ..../u, 'boot-id 0000'),
     );
-    expect((await target.ask('fence', target.submission(proposal, [low]))).exit).toBe(0);
+    expect(await target.ask('fence', target.submission(proposal, [low]))).toMatchObject({
+      code: 'OFFER_BOOT',
+      exit: 77,
+      events: [],
+    });
+  });
+
+  it('cares whose the offer is', async () => {
     const forged = target.forgeOffer(await target.propose(), (text) => text, target.anna);
     expect(await target.ask('fence', target.submission(forged, [low]))).toMatchObject({
       code: 'OFFER_SIGNATURE',

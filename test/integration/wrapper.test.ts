@@ -516,14 +516,15 @@ describe('the rate', () => {
   const RATE = target.path('run/reader/rate');
   const WARNING = 'warning wrapper RATE_UNAVAILABLE\n';
 
+  const look = (line: string) => target.look(line, from('192.0.2.7'));
   const setUp = () => target.verb('v', { run: [['out', '/usr/bin/true']] });
 
   test('counts each call that runs, and none that is refused', async () => {
     setUp();
     const now = await minute();
-    await target.look('v');
-    await target.look('unlisted');
-    await target.look('v');
+    await look('v');
+    await look('unlisted');
+    await look('v');
     expect(readFileSync(RATE, 'latin1')).toBe(`${now}\n..`);
   });
 
@@ -531,10 +532,10 @@ describe('the rate', () => {
     setUp();
     const now = await minute();
     writeFileSync(RATE, `${now}\n${'.'.repeat(239)}`);
-    expect(await target.look('v')).toMatchObject({ exit: 0, stderr: '' });
-    expect(await target.look('v')).toEqual(refused(75, 'RATE_LIMITED'));
-    expect(await target.look('v')).toEqual(refused(75, 'RATE_LIMITED'));
-    expect(await target.look('v 1')).toEqual(refused(64, 'VALUE_COUNT'));
+    expect(await look('v')).toMatchObject({ exit: 0, stderr: '' });
+    expect(await look('v')).toEqual(refused(75, 'RATE_LIMITED'));
+    expect(await look('v')).toEqual(refused(75, 'RATE_LIMITED'));
+    expect(await look('v 1')).toEqual(refused(64, 'VALUE_COUNT'));
   });
 
   test('begins anew with the next minute, and after a reboot', async () => {
@@ -542,7 +543,7 @@ describe('the rate', () => {
     const now = await minute();
     for (const then of [now - 1, now + 5, 999_999]) {
       writeFileSync(RATE, `${then}\n${'.'.repeat(240)}`);
-      expect(await target.look('v')).toMatchObject({ exit: 0, stderr: '' });
+      expect(await look('v')).toMatchObject({ exit: 0, stderr: '' });
       expect(readFileSync(RATE, 'latin1')).toBe(`${now}\n.`);
     }
   });
@@ -551,7 +552,7 @@ describe('the rate', () => {
     setUp();
     const now = await minute();
     writeFileSync(RATE, `${now}\n`);
-    await Promise.all(Array.from({ length: 20 }, () => target.look('v')));
+    await Promise.all(Array.from({ length: 20 }, () => look('v')));
     expect(readFileSync(RATE, 'latin1')).toBe(`${now}\n${'.'.repeat(20)}`);
   });
 
@@ -559,7 +560,7 @@ describe('the rate', () => {
     setUp();
     const now = await minute();
     writeFileSync(RATE, 'a[$(id)]\n');
-    expect(await target.look('v')).toMatchObject({ exit: 0, stderr: '' });
+    expect(await look('v')).toMatchObject({ exit: 0, stderr: '' });
     expect(readFileSync(RATE, 'latin1')).toBe(`${now}\n.`);
   });
 
@@ -578,12 +579,19 @@ describe('the rate', () => {
   ])('with %s the call runs and says so', async (_, spoil) => {
     setUp();
     spoil();
-    const answer = await target.look('v');
+    const answer = await look('v');
     expect(answer).toMatchObject({ exit: 0, stderr: WARNING });
     expect(existsSync(target.path('run/victim'))).toBe(false);
     expect(existsSync(target.path('run/elsewhere/rate'))).toBe(false);
     rmSync(target.path('run/reader'), { recursive: true, force: true });
     mkdirSync(target.path('run/reader'), { mode: 0o700 });
+  });
+
+  test('does not hold up the host itself, which has no connection', async () => {
+    setUp();
+    writeFileSync(RATE, `${await minute()}\n${'.'.repeat(240)}`);
+    expect(await look('v')).toEqual(refused(75, 'RATE_LIMITED'));
+    expect(await target.look('v')).toMatchObject({ exit: 0, stderr: '' });
   });
 });
 
