@@ -302,3 +302,29 @@ describe('a lost connection', () => {
     expect(await starts()).toBe(before + 1);
   });
 });
+
+describe('a host that rebooted before it was told', () => {
+  test('the request ends as sent with no return: nobody can say that it never ran', async () => {
+    const filed = await session.call('propose_pra_action', {
+      action: 'restart_service',
+      host: host.name,
+      args: { unit: 'cron.service' },
+      rationale: 'It hangs.',
+    });
+    const id = String(filed.data['id']);
+    const typed = await operator.typed(['approve', '--no-run', id], approveSteps(PASSPHRASE));
+    expect(typed, typed.screen).toMatchObject({ code: 0, missed: null });
+    await host.link(false);
+    await session.call('execute_pra_action', { id, wait_seconds: 0 });
+    await expect
+      .poll(async () => (await session.call('get_pra_action', { id })).data['state'], { timeout: 60_000 })
+      .toBe('UNKNOWN');
+    await host.link(true);
+    await host.reboot();
+    await expect
+      .poll(async () => (await session.call('get_pra_action', { id, wait_seconds: 15 })).data['state'], {
+        timeout: 90_000,
+      })
+      .toBe('SENT_NO_RETURN');
+  });
+});
