@@ -1,14 +1,14 @@
 import { sha256 } from '../catalog/digest.ts';
 import { isNotPresent, readFacts } from '../catalog/facts.ts';
 import { checkArgs } from '../catalog/params.ts';
-import type { Catalog, CheckedArgs, Diagnostic, Facts } from '../catalog/types.ts';
+import type { Catalog, CheckedArgs, Diagnostic } from '../catalog/types.ts';
 import { parseAnswer, type Answer } from '../catalog/wire.ts';
 import { asPraError, PraError, type ErrorCode } from '../errors.ts';
 import { targetAdvice } from '../messages/target-en.ts';
 import type { LookOptions, LookReport, ReadResult, ReadStatus } from './desk.ts';
 import type { HostClocks } from './host-clocks.ts';
+import { cleanFacts, fitFacts, textOf } from './host-words.ts';
 import { mask } from './mask.ts';
-import { neutralise } from './neutralise.ts';
 import type { Policy } from './policy.ts';
 import type { Channel, Clock, Store } from './ports.ts';
 import { parseRefusal } from './runner-events.ts';
@@ -229,69 +229,6 @@ const worstExit = (answer: Answer): number | null =>
 /** A section may end with a code of its own (systemctl's 3, say): it failed only when it also said nothing. */
 const statusOf = (answer: Answer): ReadStatus =>
   answer.sections.every((section) => section.rc !== 0 && section.output.length === 0) ? 'failed' : 'ok';
-
-const textOf = (
-  answer: Answer,
-  limit: number,
-): Pick<ReadResult, 'text' | 'truncated' | 'redactions' | 'suspicious'> => {
-  const many = answer.sections.length > 1;
-  const raw = answer.sections
-    .map(({ name, output }) => (many ? Buffer.concat([Buffer.from(`# ${name}\n`), output]) : output))
-    .flatMap((part, index) => (index === 0 ? [part] : [Buffer.from('\n'), part]));
-  const bytes = Buffer.concat(raw);
-  const capped = bytes.subarray(0, limit * 4);
-  // Masked before it is cut to length: half a secret would not look like one.
-  const masked = mask(neutralise(capped).text);
-  return {
-    text: masked.text.slice(0, limit).toWellFormed(),
-    truncated: masked.text.length > limit || bytes.length > capped.length,
-    redactions: masked.redactions,
-    suspicious: suspicious(masked.text),
-  };
-};
-
-/**
- * Strings in facts come from the host too. They are masked together, a line each: a private key that became the rows of a
- * table shows only as a whole.
- */
-const cleanFacts = (facts: Facts): Facts => {
-  const strings: string[] = [];
-  const each = <T extends string | number | boolean>(value: T, on: (text: string) => string): T =>
-    typeof value === 'string' ? (on(value) as T) : value;
-  const through = (on: (text: string) => string): Facts =>
-    Object.fromEntries(
-      Object.entries(facts).map(([name, value]) => [
-        name,
-        typeof value === 'object'
-          ? value.map((row) =>
-              Object.fromEntries(Object.entries(row).map(([column, cell]) => [column, each(cell, on)])),
-            )
-          : each(value, on),
-      ]),
-    );
-  through((text) => {
-    strings.push(neutralise(text).text.replaceAll('\n', ' '));
-    return text;
-  });
-  const masked = mask(strings.join('\n')).text.split('\n');
-  let at = 0;
-  return through(() => masked[at++] ?? '');
-};
-
-/** Facts as far as they fit: every single value, and of the tables the first rows. */
-const fitFacts = (facts: Facts, limit: number): { readonly facts: Facts; readonly isCut: boolean } => {
-  const sizeOf = (value: unknown): number => JSON.stringify(value).length;
-  let left = limit;
-  for (const value of Object.values(facts)) if (typeof value !== 'object') left -= sizeOf(value);
-  let isCut = false;
-  const fitting = Object.entries(facts).map(([name, value]) => {
-    if (typeof value !== 'object') return [name, value] as const;
-    const rows = value.filter((row) => (left -= sizeOf(row)) >= 0);
-    if (rows.length < value.length) isCut = true;
-    return [name, rows] as const;
-  });
-  return { facts: Object.fromEntries(fitting), isCut };
-};
 
 const summarise = (diagnostic: Diagnostic, results: readonly ReadResult[]): string => {
   const counts = new Map<ReadStatus, number>();

@@ -1,7 +1,7 @@
 import type { Grant } from './grant.ts';
 import type { LedgerEntry, LedgerRow } from './ledger-entry.ts';
 import type { LifecycleEvent } from './lifecycle.ts';
-import type { SignedText, State, StoredRequest } from './types.ts';
+import type { State, StoredRequest } from './types.ts';
 
 /** Milliseconds since the epoch; injected so that tests can move it. */
 export interface Clock {
@@ -90,12 +90,3 @@ export interface Store {
   changed(ms: number, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
-
-/** An approver's answer: who signed, over the exact ticket bytes. */
-export interface ApproverSignature {
-  readonly principal: string;
-  /** base64 SSHSIG blob */
-  readonly signature: string;
-}
-
-export type { SignedText };
