@@ -2,7 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { approveSteps, makeOperator, type McpSession, type Operator } from '../support/operator.ts';
+import {
+  approveSteps,
+  makeOperator,
+  type McpSession,
+  type Operator,
+  type ToolAnswer,
+} from '../support/operator.ts';
 import { runPlaybook, type Lab, type LabHost } from './lab.ts';
 import { DEMO_UNIT, PASSPHRASE, SLOW_UNIT, SPARE_UNIT, provisionedLab, type LabKeys } from './provisioned.ts';
 
@@ -36,6 +42,15 @@ afterAll(async () => {
   await lab?.down();
   if (home !== undefined) rmSync(home, { recursive: true, force: true });
 });
+
+const propose = (action: string, args: Record<string, unknown>, auto = false): Promise<ToolAnswer> =>
+  session.call('propose_pra_action', {
+    action,
+    host: host.name,
+    args,
+    rationale: 'The test says so.',
+    auto_approve: auto,
+  });
 
 const mainPid = async (unit: string): Promise<string> =>
   (await host.run(['systemctl', 'show', '-p', 'MainPID', '--value', '--', unit])).stdout.trim();
@@ -81,26 +96,14 @@ describe('looking', () => {
 describe('acting', () => {
   test('a LOW action runs by itself, and its receipt is signed by the host', async () => {
     const before = await mainPid(DEMO_UNIT);
-    const answer = await session.call('propose_pra_action', {
-      action: 'restart_service',
-      host: host.name,
-      args: { unit: DEMO_UNIT },
-      rationale: 'It hangs.',
-      auto_approve: true,
-    });
+    const answer = await propose('restart_service', { unit: DEMO_UNIT }, true);
     expect(answer.data, answer.text).toMatchObject({ state: 'SUCCEEDED', impact: 'LOW', decided_by: 'auto' });
     expect(answer.data['receipt']).toMatchObject({ state: 'SUCCEEDED', rc: 0, host: host.name });
     expect(await mainPid(DEMO_UNIT)).not.toBe(before);
   });
 
   test('a LOW action that the host does not list as automatic waits for a person', async () => {
-    const answer = await session.call('propose_pra_action', {
-      action: 'restart_service',
-      host: host.name,
-      args: { unit: 'cron.service' },
-      rationale: 'It hangs.',
-      auto_approve: true,
-    });
+    const answer = await propose('restart_service', { unit: 'cron.service' }, true);
     expect(answer.data, answer.text).toMatchObject({ state: 'PENDING', impact: 'LOW' });
     await session.call('withdraw_pra_action', { id: answer.data['id'] });
   });
@@ -110,13 +113,7 @@ describe('acting', () => {
       (await host.run(['journalctl', '-u', 'nginx.service', '-o', 'cat'])).stdout.split('Reloaded').length -
       1;
     const before = await reloads();
-    const filed = await session.call('propose_pra_action', {
-      action: 'reload_proxy',
-      host: host.name,
-      args: { proxy: 'nginx' },
-      rationale: 'New certificate.',
-      auto_approve: true,
-    });
+    const filed = await propose('reload_proxy', { proxy: 'nginx' }, true);
     const id = String(filed.data['id']);
     expect(filed.data, filed.text).toMatchObject({ state: 'PENDING', impact: 'MEDIUM' });
 
@@ -138,12 +135,7 @@ describe('acting', () => {
   });
 
   test('approve --no-run leaves it to the model', async () => {
-    const filed = await session.call('propose_pra_action', {
-      action: 'restart_service',
-      host: host.name,
-      args: { unit: 'cron.service' },
-      rationale: 'It hangs.',
-    });
+    const filed = await propose('restart_service', { unit: 'cron.service' });
     const id = String(filed.data['id']);
     const before = await mainPid('cron.service');
     const typed = await operator.typed(['approve', '--no-run', id], approveSteps(PASSPHRASE));
@@ -157,12 +149,7 @@ describe('acting', () => {
 
 describe('vacuum_journal', () => {
   test('runs once approved, and keeps what auth and product logs say', async () => {
-    const filed = await session.call('propose_pra_action', {
-      action: 'vacuum_journal',
-      host: host.name,
-      args: { days: 7 },
-      rationale: 'The disk is nearly full.',
-    });
+    const filed = await propose('vacuum_journal', { days: 7 });
     const id = String(filed.data['id']);
     const typed = await operator.typed(['approve', id], approveSteps(PASSPHRASE));
     expect(typed, typed.screen).toMatchObject({ code: 0, missed: null });
@@ -171,12 +158,7 @@ describe('vacuum_journal', () => {
   });
 
   test('keeps at least seven days: less is refused before anything is asked', async () => {
-    const answer = await session.call('propose_pra_action', {
-      action: 'vacuum_journal',
-      host: host.name,
-      args: { days: 6 },
-      rationale: 'The disk is nearly full.',
-    });
+    const answer = await propose('vacuum_journal', { days: 6 });
     expect(answer.text).toContain('Rule: catalog ARGUMENT_BAD');
   });
 });
@@ -246,25 +228,14 @@ while fill(): pass
       await session.call('uptime', { hosts: [host.name] });
       await session.call('get_pra_action', { id: 'a'.repeat(16) });
       // Connections for both accounts are open now: sshd itself logs each new one, and would wait.
-      const warm = await session.call('propose_pra_action', {
-        action: 'restart_service',
-        host: host.name,
-        args: { unit: 'cron.service' },
-        rationale: 'To have a connection open.',
-      });
+      const warm = await propose('restart_service', { unit: 'cron.service' });
       await session.call('withdraw_pra_action', { id: warm.data['id'] });
       await host.run(['kill', '-STOP', journald]);
       const filled = await host.run(['python3', '-c', FILL]);
       expect(filled, filled.stderr).toMatchObject({ code: 0 });
       const looked = await session.call('uptime', { hosts: [host.name] });
       expect(looked.text).toContain(`${host.name}: ok`);
-      const acted = await session.call('propose_pra_action', {
-        action: 'restart_service',
-        host: host.name,
-        args: { unit: SPARE_UNIT },
-        rationale: 'It hangs.',
-        auto_approve: true,
-      });
+      const acted = await propose('restart_service', { unit: SPARE_UNIT }, true);
       expect(acted.data, acted.text).toMatchObject({ state: 'SUCCEEDED' });
     } finally {
       await host.run(['kill', '-CONT', journald]);
@@ -277,13 +248,7 @@ describe('a lost connection', () => {
     const starts = async (): Promise<number> =>
       (await host.readFile('/run/lab-slow.starts')).split('\n').length;
     const before = await starts();
-    const answering = session.call('propose_pra_action', {
-      action: 'restart_service',
-      host: host.name,
-      args: { unit: SLOW_UNIT },
-      rationale: 'It hangs.',
-      auto_approve: true,
-    });
+    const answering = propose('restart_service', { unit: SLOW_UNIT }, true);
     await expect.poll(starts, { timeout: 20_000 }).toBe(before + 1);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const killed = await host.run(['pkill', '-KILL', '-f', '^sshd: pra-runner']);
@@ -305,12 +270,7 @@ describe('a lost connection', () => {
 
 describe('a host that rebooted before it was told', () => {
   test('the request ends as sent with no return: nobody can say that it never ran', async () => {
-    const filed = await session.call('propose_pra_action', {
-      action: 'restart_service',
-      host: host.name,
-      args: { unit: 'cron.service' },
-      rationale: 'It hangs.',
-    });
+    const filed = await propose('restart_service', { unit: 'cron.service' });
     const id = String(filed.data['id']);
     const typed = await operator.typed(['approve', '--no-run', id], approveSteps(PASSPHRASE));
     expect(typed, typed.screen).toMatchObject({ code: 0, missed: null });
