@@ -9,11 +9,23 @@ need({ python3: 'python3', 'ssh-keygen': 'openssh-client', ssh: 'openssh-client'
 install();
 
 const required = process.env.MCP_PRA_LAB === 'required';
+let running;
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    interrupted = true;
+    running?.kill(signal);
+  });
+}
 const run = (script, args, stdio = 'inherit') =>
   new Promise((resolve) => {
     const child = spawn(node, [join(root, script), ...args], { cwd: root, stdio });
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => child.kill(signal));
-    child.on('close', (code) => resolve(code ?? 1));
+    running = child;
+    child.on('close', (code) => {
+      // Whoever interrupts wants an end, not the next project; the child has taken down what it had brought up.
+      if (interrupted) process.exit(130);
+      resolve(code ?? 1);
+    });
   });
 
 if (required && (await run('test/lab/lab.ts', ['deps'])) !== 0) process.exit(1);
@@ -22,6 +34,7 @@ if (required && !lab) process.exit(1);
 if ((await run('test/support/build.mjs', [])) !== 0) process.exit(1);
 
 const reports = mkdtempSync(join(tmpdir(), 'mcp-pra-test-'));
+process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 let broken = false;
 // The lab last and alone: its hosts want the cores for themselves.
@@ -52,7 +65,6 @@ for (const project of ['unit', 'integration', ...(lab ? ['lab'] : [])]) {
     broken = true;
   }
 }
-rmSync(reports, { recursive: true, force: true });
 if (broken) totals.failed += 1;
 if (!lab) {
   process.stdout.write(
