@@ -1,0 +1,1 @@
+"""What setup-target and install-target do; the stages of an installation, one module each."""
