@@ -356,7 +356,7 @@ describe.each<[what: string, good: () => Json, bad: () => Json, says: string]>([
   ],
 ])('%s', (_, good, bad, says) => {
   test('is accepted within its rule', () => {
-    accepted(good());
+    expect(judge(good())).not.toContain('refused');
   });
   test('is refused one step further, in one sentence', () => {
     const said = judge(bad());
@@ -370,7 +370,7 @@ test('64 keys are accepted', () => {
   const keys = Array.from({ length: 64 }, (_, at) => ({
     key: `ssh-ed25519 ${blobOf(at)}`,
   }));
-  accepted({ keys: { reader: keys, runner: [] } });
+  expect(judge({ keys: { reader: keys, runner: [] } })).not.toContain('refused');
 });
 
 /** base64 of an ed25519 key's blob: any 32 bytes are one. */
