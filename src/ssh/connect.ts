@@ -8,25 +8,7 @@ import type { HostAddress } from './host-address.ts';
 import type { HostKeyAlgorithm } from './host-key.ts';
 import type { Identity } from './identity.ts';
 import type { SshLimits } from './limits.ts';
-
-/** Why a host cannot be reached: our words, the only ones that are shown. */
-type Cause = 'refused' | 'timeout' | 'name' | 'network' | 'protocol';
-
-const CAUSES: Readonly<Record<string, Cause>> = {
-  ECONNREFUSED: 'refused',
-  ETIMEDOUT: 'timeout',
-  ENOTFOUND: 'name',
-  EAI_AGAIN: 'name',
-  EHOSTUNREACH: 'network',
-  ENETUNREACH: 'network',
-  EADDRNOTAVAIL: 'network',
-  ECONNRESET: 'network',
-  EPIPE: 'network',
-};
-
-/** UNREACHABLE in our words; what was thrown is only its `cause`. */
-export const unreachable = (host: string, why: Cause, thrown?: unknown): PraError =>
-  new PraError('UNREACHABLE', { host, cause: why }, thrown);
+import { causeOf, unreachable } from './unreachable.ts';
 
 /** SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, RFC 4253 §11.1. */
 const NO_MORE_AUTH = 14;
@@ -37,7 +19,7 @@ const explain = (host: string, account: string, thrown: unknown): PraError => {
   if (level === 'client-authentication' || code === NO_MORE_AUTH)
     return new PraError('AUTH_REFUSED', { host, account }, thrown);
   if (level === 'agent') return new PraError('KEY_PASSPHRASE', { account }, thrown);
-  return unreachable(host, (typeof code === 'string' ? CAUSES[code] : undefined) ?? 'protocol', thrown);
+  return unreachable(host, causeOf(thrown) ?? 'protocol', thrown);
 };
 
 /** A TCP stream to the host, with TCP_NODELAY from the first packet; ssh2 would leave Nagle on and cost 40 ms a round trip. */

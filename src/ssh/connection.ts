@@ -1,9 +1,11 @@
 import type { Client } from 'ssh2';
 import type { Clock } from '../request/ports.ts';
+import { execOn, type ExecOutcome, type ExecRequest } from './exec.ts';
 import type { SshLimits, SshLog } from './limits.ts';
+import type { LineConnection } from './line.ts';
 
 /** One authenticated connection and who uses it. It ends by itself when nobody has for a while. */
-export class Connection {
+export class Connection implements LineConnection {
   readonly client: Client;
   readonly #limits: SshLimits;
   readonly #clock: Clock;
@@ -53,6 +55,10 @@ export class Connection {
       this.#uses -= 1;
       if (this.#uses === 0) this.#rest();
     };
+  }
+
+  exec(request: ExecRequest, signal: AbortSignal, freed: (busy: boolean) => void): Promise<ExecOutcome> {
+    return execOn(this.client, () => this.#alive, request, signal, freed);
   }
 
   /** No new users; ends when the last one is done. */

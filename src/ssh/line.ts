@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PraError, asPraError } from '../errors.ts';
 import type { ChannelResult, Clock } from '../request/ports.ts';
 import { BackOff } from './back-off.ts';
-import { unreachable } from './connect.ts';
-import type { Connection } from './connection.ts';
-import { execOn, type ExecRequest } from './exec.ts';
+import type { ExecOutcome, ExecRequest } from './exec.ts';
 import type { SshLimits } from './limits.ts';
 import { Slots } from './slots.ts';
+import { unreachable } from './unreachable.ts';
 
 /** Tries to get a session from a server that has none free, 50 ms and more apart. */
 const BUSY_TRIES = 8;
@@ -24,17 +23,31 @@ const orAborted = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =
   }
 };
 
+/** An authenticated connection, whichever program made it: ssh2's (connection.ts) or the system ssh's (openssh-connection.ts). */
+export interface LineConnection {
+  /** May get another exec: alive, not retired, not too old. */
+  readonly usable: boolean;
+  /** Counts a user; the returned function ends the use. */
+  use(): () => void;
+  /** No new users; ends when the last one is done. */
+  retire(): void;
+  /** Ends it now, whoever uses it. */
+  end(): Promise<void>;
+  /** One forced command, as `execOn` of exec.ts describes it. */
+  exec(request: ExecRequest, signal: AbortSignal, freed: (busy: boolean) => void): Promise<ExecOutcome>;
+}
+
 /** One account on one host: its connection, opened when needed and again when lost, and the queue for it. */
-export class Line {
+export class Line<C extends LineConnection = LineConnection> {
   readonly #host: string;
-  readonly #open: () => Promise<Connection>;
+  readonly #open: () => Promise<C>;
   readonly #slots: Slots;
   readonly #backOff: BackOff;
-  #connection: Connection | undefined;
-  #opening: Promise<Connection> | undefined;
+  #connection: C | undefined;
+  #opening: Promise<C> | undefined;
   #closed = false;
 
-  constructor(host: string, open: () => Promise<Connection>, limits: SshLimits, clock: Clock) {
+  constructor(host: string, open: () => Promise<C>, limits: SshLimits, clock: Clock) {
     this.#host = host;
     this.#open = open;
     this.#slots = new Slots(limits.execs);
@@ -59,7 +72,7 @@ export class Line {
   }
 
   /** The open connection, or a new one: callers that come meanwhile share the attempt. */
-  async connection(): Promise<Connection> {
+  async connection(): Promise<C> {
     if (this.#closed) throw new PraError('CANCELLED');
     if (this.#connection?.usable === true) return this.#connection;
     this.#connection?.retire();
@@ -74,9 +87,9 @@ export class Line {
     await Promise.all([opening?.end(), this.#connection?.end()]);
   }
 
-  async #once(request: ExecRequest, signal: AbortSignal): ReturnType<typeof execOn> {
+  async #once(request: ExecRequest, signal: AbortSignal): Promise<ExecOutcome> {
     const release = await this.#slots.take(signal);
-    let connection: Connection;
+    let connection: C;
     try {
       connection = await orAborted(this.connection(), signal);
     } catch (thrown) {
@@ -90,13 +103,13 @@ export class Line {
       release();
       done();
     };
-    const outcome = await execOn(connection.client, () => connection.alive, request, signal, freed);
+    const outcome = await connection.exec(request, signal, freed);
     // A server that refuses to execute leaves the channel half open: give the whole connection back.
     if (outcome.kind === 'unsent' && outcome.why === 'refused') connection.retire();
     return outcome;
   }
 
-  async #reopen(): Promise<Connection> {
+  async #reopen(): Promise<C> {
     this.#backOff.check(this.#host);
     try {
       this.#connection = await this.#open();

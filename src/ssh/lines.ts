@@ -34,7 +34,7 @@ interface Target {
 /** One line for each host and account, and one for each jump host; keys are opened once for all. */
 export class Lines {
   readonly #options: LinesOptions;
-  readonly #lines = new Map<string, Line>();
+  readonly #lines = new Map<string, Line<Connection>>();
   readonly #identities = new Map<AccountKey, Promise<Identity>>();
   readonly #closing = new AbortController();
 
@@ -43,7 +43,7 @@ export class Lines {
   }
 
   /** Throws HOST_UNKNOWN. */
-  to(host: string, account: 'reader' | 'runner'): Line {
+  to(host: string, account: 'reader' | 'runner'): Line<Connection> {
     const { hosts, accounts } = this.#options;
     const address = hosts.get(host);
     if (address === undefined)
@@ -52,7 +52,7 @@ export class Lines {
   }
 
   /** The line to a jump host. Throws INTERNAL: openChannel has checked that every `jump` exists. */
-  via(name: string): Line {
+  via(name: string): Line<Connection> {
     const jump = this.#options.jumps.get(name);
     if (jump === undefined) throw new PraError('INTERNAL', {}, new Error(`no jump host ${name}`));
     return this.#line({ host: jump, account: 'jump', key: jump.key });
@@ -69,7 +69,7 @@ export class Lines {
     await Promise.all(jumps.map(([, line]) => line.close()));
   }
 
-  #line(target: Target): Line {
+  #line(target: Target): Line<Connection> {
     const id = `${target.account} ${target.host.name}`;
     let line = this.#lines.get(id);
     if (line === undefined) {
