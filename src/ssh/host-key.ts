@@ -61,23 +61,28 @@ export const hostKeyOrder = (known: KnownKeys): HostKeyAlgorithm[] => {
 };
 
 /**
- * The verdict on a presented key: nothing when it is trusted, otherwise the refusal. Any key known for the host makes
- * another one CHANGED, also one of another type: known types are asked for first, so that an honest host shows one.
+ * The verdict on a presented key by its type and fingerprint: nothing when it is trusted, otherwise the refusal. Any key known
+ * for the host makes another one CHANGED, also one of another type: known types are asked for first, so that an honest host
+ * shows one.
  */
-export const judgeHostKey = (
+export const judgeFingerprint = (
   host: HostAddress,
   known: KnownKeys,
-  presented: Buffer,
+  type: string | undefined,
+  fingerprint: string,
 ): PraError | undefined => {
-  const type = keyTypeOf(presented);
-  const fingerprint = fingerprintOf(presented);
   const values = {
     host: host.name,
     type: type !== undefined && type in HOST_KEY_ALGORITHMS ? type : 'other',
     fingerprint,
     command: `mcp-pra hosts trust ${host.name} --fingerprint ${fingerprint}`,
   };
-  if (known.revoked.some((key) => key.equals(presented))) return new PraError('HOST_KEY_REVOKED', values);
-  if (values.type !== 'other' && known.trusted.some((key) => key.equals(presented))) return undefined;
+  const isIt = (key: Buffer): boolean => fingerprintOf(key) === fingerprint;
+  if (known.revoked.some(isIt)) return new PraError('HOST_KEY_REVOKED', values);
+  if (values.type !== 'other' && known.trusted.some(isIt)) return undefined;
   return new PraError(known.trusted.length > 0 ? 'HOST_KEY_CHANGED' : 'HOST_KEY_UNKNOWN', values);
 };
+
+/** The same of the key itself, as an SSH wire blob. */
+export const judgeHostKey = (host: HostAddress, known: KnownKeys, presented: Buffer): PraError | undefined =>
+  judgeFingerprint(host, known, keyTypeOf(presented), fingerprintOf(presented));

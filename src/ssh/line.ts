@@ -4,6 +4,7 @@ import type { ChannelResult, Clock } from '../request/ports.ts';
 import { BackOff } from './back-off.ts';
 import type { ExecOutcome, ExecRequest } from './exec.ts';
 import type { SshLimits } from './limits.ts';
+import type { PooledConnection } from './pooled-connection.ts';
 import { Slots } from './slots.ts';
 import { unreachable } from './unreachable.ts';
 
@@ -23,22 +24,8 @@ const orAborted = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =
   }
 };
 
-/** An authenticated connection, whichever program made it: ssh2's (connection.ts) or the system ssh's (openssh-connection.ts). */
-export interface LineConnection {
-  /** May get another exec: alive, not retired, not too old. */
-  readonly usable: boolean;
-  /** Counts a user; the returned function ends the use. */
-  use(): () => void;
-  /** No new users; ends when the last one is done. */
-  retire(): void;
-  /** Ends it now, whoever uses it. */
-  end(): Promise<void>;
-  /** One forced command, as `execOn` of exec.ts describes it. */
-  exec(request: ExecRequest, signal: AbortSignal, freed: (busy: boolean) => void): Promise<ExecOutcome>;
-}
-
 /** One account on one host: its connection, opened when needed and again when lost, and the queue for it. */
-export class Line<C extends LineConnection = LineConnection> {
+export class Line<C extends PooledConnection = PooledConnection> {
   readonly #host: string;
   readonly #open: () => Promise<C>;
   readonly #slots: Slots;
