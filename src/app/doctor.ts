@@ -9,6 +9,7 @@ import { Policy } from '../request/policy.ts';
 import { readVersion } from '../request/reader-version.ts';
 import { RunnerClient } from '../request/runner-client.ts';
 import { fingerprint } from '../request/sshsig.ts';
+import { readTransportKeys } from '../request/transport-keys.ts';
 import { openChannel } from '../ssh/open-channel.ts';
 
 /** What `mcp-pra doctor` looks at, each part by itself: one that is broken does not hide the others. */
@@ -65,6 +66,12 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
         clockOffsetMs: Math.round(Date.parse(version.wallclock) - middle),
         host: version.host,
       };
+    },
+    transportKeys: async (host, signal) => {
+      const diagnostic = catalogOf(packageRoot, config.catalog).diagnostics.get('transport_keys');
+      // The site has a catalog of its own, without it.
+      if (diagnostic === undefined) return undefined;
+      return readTransportKeys({ channel, policy }, diagnostic, host, signal);
     },
     close: () => channel.close(),
   });

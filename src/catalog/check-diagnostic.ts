@@ -46,8 +46,15 @@ const checkCommands = (faults: Faults, definition: DiagnosticFile): void => {
   if (run === undefined) {
     faults.need(params.length === 0, ['params'], 'a collector takes no parameters');
     faults.need(parse === 'json', ['parse'], 'a collector writes json');
+    faults.need(definition.needs.file === undefined, ['needs', 'file'], 'a collector has a file of its own');
     return;
   }
+  const { file } = definition.needs;
+  faults.need(
+    file === undefined || run[0]?.argv.includes(file) === true,
+    ['needs', 'file'],
+    'the first command must read it: when that fails and says nothing, the answer is not_present',
+  );
   run.forEach(({ section, argv }, index) => {
     const first = run.findIndex((other) => other.section === section) === index;
     faults.need(first, ['run', index, 'section'], 'the same section twice');

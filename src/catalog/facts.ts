@@ -34,11 +34,14 @@ export const readFacts = (
   );
 };
 
-/** The program is not installed, or the collector has not written anything: data, not an error. */
-export const isNotPresent = (diagnostic: Pick<Diagnostic, 'collector'>, answer: Answer): boolean => {
+/** The program is not installed, the file is not there, or the collector has not written anything: data, not an error. */
+export const isNotPresent = (
+  { collector, needs }: Pick<Diagnostic, 'collector' | 'needs'>,
+  answer: Answer,
+): boolean => {
   const [first] = answer.sections;
   if (first === undefined) return false;
-  if (diagnostic.collector !== undefined) return first.rc !== 0 && first.output.length === 0;
+  if (collector !== undefined || needs.file !== undefined) return first.rc !== 0 && first.output.length === 0;
   return first.rc === NO_SUCH_PROGRAM && first.output.length === 0;
 };
 

@@ -19,6 +19,9 @@ const tags = z.array(z.string().regex(WORD, 'a word: small letters, digits, _ or
 const value = z.union([z.string().max(192), z.number().int()]).transform(String);
 const values = z.record(name, value).default({});
 
+/** An absolute path without `.`, `..` and what a verb file could not hold. */
+const PATH = /^(?:\/(?!\.\.?(?:\/|$))[A-Za-z0-9._-]+)+$/u;
+
 /** One word of a command. Tabs and line ends would break a verb file. */
 const token = z.string().regex(/^[ -~]{1,256}$/u, 'one to 256 printable ASCII characters');
 const argv = z.array(token).min(1).max(40);
@@ -86,13 +89,20 @@ export const diagnosticFile = z.strictObject({
     .describe('Facts that must not change between an offer and its execution.'),
   limits: limits(20, 262_144),
   needs: z
-    .strictObject({ program: z.string().regex(WORD).optional(), group: z.string().regex(WORD).optional() })
-    .transform(({ program, group }) => ({
+    .strictObject({
+      program: z.string().regex(WORD).optional(),
+      group: z.string().regex(WORD).optional(),
+      file: z.string().regex(PATH).optional().describe('Absolute; what the first command reads.'),
+    })
+    .transform(({ program, group, file }) => ({
       ...(program === undefined ? {} : { program }),
       ...(group === undefined ? {} : { group }),
+      ...(file === undefined ? {} : { file }),
     }))
     .default({})
-    .describe('What the target must have: a program, a group of the reader account.'),
+    .describe(
+      'What the target must have: a program, a group of the reader account, a file. Without it the answer is `not_present`.',
+    ),
   promote: z.boolean().default(false).describe('An MCP tool of its own.'),
   example: values.describe('Arguments for the documentation and for trying it.'),
 });

@@ -54,7 +54,7 @@ export interface Diagnostic {
   readonly facts: Readonly<Record<string, FactRule>>;
   readonly stable: readonly string[];
   readonly limits: Limits;
-  readonly needs: { readonly program?: string; readonly group?: string };
+  readonly needs: { readonly program?: string; readonly group?: string; readonly file?: string };
   readonly tags: readonly string[];
   readonly promote: boolean;
   readonly example: Readonly<Record<string, string>>;

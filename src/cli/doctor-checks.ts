@@ -40,7 +40,7 @@ export const checkEverything = async (
 
   const ports = await context.parts.openDoctor(config);
   try {
-    const playbook = join(context.parts.packageRoot, 'ansible/playbooks/provision.yml');
+    const playbooks = join(context.parts.packageRoot, 'ansible/playbooks');
     findings.push(...(await checkMachine(config, ports)));
     const catalog = await ports.catalog().catch(() => undefined);
     for (let i = 0; i < chosen.length && !context.signal.aborted; i += AT_ONCE) {
@@ -53,7 +53,9 @@ export const checkEverything = async (
             ports,
             catalog,
             knownHosts: config.knownHosts,
-            playbook,
+            playbook: join(playbooks, 'provision.yml'),
+            rotate: join(playbooks, 'rotate-keys.yml'),
+            now: Date.now(),
             signal: context.signal,
           }),
         ),

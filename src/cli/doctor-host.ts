@@ -1,5 +1,6 @@
 import { asPraError } from '../errors.ts';
-import { check, type Finding } from './finding.ts';
+import { checkExpiry } from './doctor-expiry.ts';
+import { check, failure, type Finding } from './finding.ts';
 import type { DoctorPorts, TargetVersion } from './doctor-ports.ts';
 import { say } from './say.ts';
 
@@ -11,13 +12,19 @@ export interface HostCheck {
   readonly knownHosts: string;
   /** The provisioning playbook, for the fixes. */
   readonly playbook: string;
+  /** The playbook that rotates keys, for the fixes. */
+  readonly rotate: string;
+  /** Our clock, in milliseconds since the epoch: what expiry is judged by. */
+  readonly now: number;
   readonly signal: AbortSignal;
 }
+
+const KEY_LIST = 'diagnostic transport_keys';
 
 /** More than this is worth a word. A wrong clock refuses nothing. */
 const CLOCK_WARN_MS = 5_000;
 
-/** Host key, both channels, name, definitions and clock of one host. */
+/** Host key, both channels, name, definitions, clock and expiry of the keys of one host. */
 export const checkHost = async (from: HostCheck): Promise<readonly Finding[]> => {
   const { host, ports, signal } = from;
   const hostKey = await checkHostKey(from);
@@ -32,7 +39,22 @@ export const checkHost = async (from: HostCheck): Promise<readonly Finding[]> =>
     ...name(host, runner.version),
     ...definitions(from, reader.version, runner.version),
     ...clock(host, versions),
+    ...(await expiry(from, reader.version)),
   ];
+};
+
+/** Asked only where both sides have the same diagnostic; a difference was said with the definitions. */
+const expiry = async (
+  { host, ports, catalog, rotate, now, signal }: HostCheck,
+  reader: TargetVersion | undefined,
+): Promise<readonly Finding[]> => {
+  const digest = catalog?.get(KEY_LIST);
+  if (digest === undefined || reader?.digests.get(KEY_LIST) !== digest) return [];
+  try {
+    return checkExpiry(host, await ports.transportKeys(host, signal), { now, rotate });
+  } catch (thrown) {
+    return failure(asPraError(thrown));
+  }
 };
 
 const checkHostKey = async ({ host, ports, knownHosts }: HostCheck): Promise<Finding> => {

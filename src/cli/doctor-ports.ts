@@ -1,3 +1,5 @@
+import type { TransportKeys } from '../request/transport-keys.ts';
+
 /** What a target says about itself on one of its channels. */
 export interface TargetVersion {
   /** `diagnostic <name>` or `action <name>` → SHA-256 hex of the definition it has. */
@@ -27,5 +29,7 @@ export interface DoctorPorts {
   readerVersion(host: string, signal?: AbortSignal): Promise<TargetVersion>;
   /** The word `version` of the runner channel. */
   runnerVersion(host: string, signal?: AbortSignal): Promise<TargetVersion>;
+  /** The diagnostic `transport_keys`; undefined when the host has no such list. */
+  transportKeys(host: string, signal?: AbortSignal): Promise<TransportKeys | undefined>;
   close(): Promise<void>;
 }

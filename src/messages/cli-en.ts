@@ -132,6 +132,21 @@ export const cliEn = {
   'doctor.clock': '{host}: clock differs by {seconds} s',
   'doctor.clock_fix': 'nothing is refused for that; check time synchronisation',
 
+  'doctor.keys_listed': '{host}: keys expire: {list}',
+  'doctor.key_until': '{account} {fingerprint} {date}',
+  'doctor.key_never': 'never',
+  'doctor.key_expires':
+    '{host}: the {account} key {fingerprint} expires in {days} days, at {date}: plan its rotation',
+  'doctor.key_expires_soon':
+    '{host}: the {account} key {fingerprint} expires in {days} days, at {date}: rotate it this week',
+  'doctor.key_expires_now':
+    '{host}: the {account} key {fingerprint} expires in {days} day(s), at {date}: rotate it today, afterwards it opens nothing',
+  'doctor.key_expired': '{host}: the {account} key {fingerprint} expired at {date}; the host refuses it',
+  'doctor.key_expires_fix': 'ansible-playbook {rotate} --tags {tag}',
+  'doctor.no_key_list': '{host}: does not say when its keys expire',
+  'doctor.no_key_list_fix': 'provision it again, and give the keys an expiry (ansible/README.md)',
+  'doctor.keys_unreadable': '{host}: {count} line(s) of its list of keys are not of the form',
+
   // init
   'init.exists':
     'There is a configuration at {path}: add hosts in it, or overwrite it with --force. Keys are kept either way.',

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { isNotPresent, readFacts } from '../../src/catalog/facts.ts';
@@ -81,6 +82,17 @@ describe('the real target', () => {
     expect(facts).toMatchObject({ stale: false });
     expect(Object.keys(facts).sort()).toEqual(Object.keys(diagnostic.facts).sort());
     expect(facts['processes']).not.toHaveLength(0);
+  });
+
+  test('transport_keys is not present on a host without a list, then has its keys', async () => {
+    const diagnostic = catalog.diagnostics.get('transport_keys');
+    if (diagnostic === undefined) throw new Error('no such diagnostic');
+    expect(isNotPresent(diagnostic, (await look(diagnostic)).answer)).toBe(true);
+    const fingerprint = `SHA256:${'r'.repeat(43)}`;
+    writeFileSync(target.path('etc/key-expiry'), `reader ${fingerprint} 2001-09-09T01:46:40Z\n`);
+    const { answer, facts } = await look(diagnostic);
+    expect(isNotPresent(diagnostic, answer)).toBe(false);
+    expect(facts).toMatchObject({ count: 1, expired: 1, next_expires: '2001-09-09T01:46:40Z' });
   });
 
   test('pra-run takes every action file', () => {

@@ -91,7 +91,9 @@ describe('install-target for a host', () => {
       const found = (statSync(at(path)).mode & 0o7777).toString(8).padStart(4, '0');
       expect([path, found]).toEqual([path, said]);
     }
-    expect([...installed.keys()].filter((path) => /policy|signers|_key|authorized/u.test(path))).toEqual([]);
+    expect(
+      [...installed.keys()].filter((path) => /policy|signers|etc\/.*_key|authorized/u.test(path)),
+    ).toEqual([]);
   });
 
   test('installs tables and scripts byte for byte', () => {

@@ -1,6 +1,7 @@
 import { df } from './df.ts';
 import { failedUnits } from './failed-units.ts';
 import { journal } from './journal.ts';
+import { keyExpiry } from './key-expiry.ts';
 import { meminfo } from './meminfo.ts';
 import type { FactParser } from './parser.ts';
 import { sockets } from './sockets.ts';
@@ -11,6 +12,7 @@ export const parsers: ReadonlyMap<string, FactParser> = new Map([
   ['df', df],
   ['failed_units', failedUnits],
   ['journal', journal],
+  ['key_expiry', keyExpiry],
   ['meminfo', meminfo],
   ['sockets', sockets],
   ['uptime', uptime],

@@ -49,6 +49,7 @@ const diagnosticPart = (diagnostic: Diagnostic): string => {
       : `Written by the collector \`${collector}\` on the host, not by a command of the caller.`;
   const needed = [
     needs.program === undefined ? '' : `the program \`${needs.program}\``,
+    needs.file === undefined ? '' : `the file \`${needs.file}\``,
     needs.group === undefined ? '' : `\`mcp-reader\` in the group \`${needs.group}\``,
   ].filter((part) => part !== '');
   return page(

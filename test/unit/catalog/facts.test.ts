@@ -80,6 +80,12 @@ const samples: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'tcp   LISTEN 2      128          0.0.0.0:22         0.0.0.0:*\n' +
       'tcp   LISTEN 0      511                *:80               *:*\n',
   },
+  transport_keys: {
+    keys:
+      `reader SHA256:${'r'.repeat(43)} 2026-12-21T04:11:00Z\nrunner SHA256:${'u'.repeat(43)} 2026-11-21T04:11:00Z\n` +
+      `break-glass SHA256:${'b'.repeat(43)} -\n`,
+    clock: '1795234260\n',
+  },
   top_processes: {
     facts:
       '{"v":1,"collected_at":"2026-11-21T03:50:00Z","period":30,"total":2,"processes":[' +
@@ -205,6 +211,66 @@ describe('what real hosts answer', () => {
       { protocol: 'tcp', address: '0.0.0.0', port: 22, queued: 2 },
       { protocol: 'tcp', address: '*', port: 80, queued: 0 },
     ]);
+  });
+});
+
+describe('transport_keys', () => {
+  const fingerprint = `SHA256:${'r'.repeat(43)}`;
+  /** 2026-11-21T04:11:00Z */
+  const clock = '1795234260\n';
+  const read = (keys: string) => factsOf('transport_keys', { keys, clock });
+
+  test('who may log in, and until when by the clock of the host', () => {
+    expect(factsOf('transport_keys')).toEqual({
+      count: 3,
+      expired: 1,
+      next_expires: '2026-11-21T04:11:00Z',
+      keys: [
+        { account: 'reader', fingerprint, expires: '2026-12-21T04:11:00Z', days_left: 30 },
+        {
+          account: 'runner',
+          fingerprint: `SHA256:${'u'.repeat(43)}`,
+          expires: '2026-11-21T04:11:00Z',
+          days_left: 0,
+        },
+        { account: 'break-glass', fingerprint: `SHA256:${'b'.repeat(43)}`, expires: 'never' },
+      ],
+      unreadable: 0,
+    });
+  });
+
+  test.each([
+    ['2026-11-21T04:11:01Z', 0, 0],
+    ['2026-11-21T04:10:59Z', -1, 1],
+    ['2026-11-22T04:10:59Z', 0, 0],
+    ['2026-11-22T04:11:00Z', 1, 0],
+  ])('until %s: %i days left, %i expired', (expires, days, expired) => {
+    const facts = read(`reader ${fingerprint} ${expires}\n`);
+    expect(facts).toMatchObject({ expired, keys: [{ days_left: days }] });
+  });
+
+  test.each([
+    ['an account that is none', `root ${fingerprint} -`],
+    ['a fingerprint that is none', 'reader SHA256:short -'],
+    ['no date', `reader ${fingerprint}`],
+    ['a word more', `reader ${fingerprint} - x`],
+    ['the 30th of February', `reader ${fingerprint} 2027-02-30T00:00:00Z`],
+    ['a local time', `reader ${fingerprint} 2027-02-20T00:00:00`],
+    ['never', `reader ${fingerprint} never`],
+  ])('%s is counted, and no key', (_, line) => {
+    expect(read(`${line}\n`)).toEqual({
+      count: 0,
+      expired: 0,
+      next_expires: 'never',
+      keys: [],
+      unreadable: 1,
+    });
+  });
+
+  test('a host without the list is not present; an empty list is', () => {
+    const diagnostic = diagnosticOf('transport_keys');
+    expect(isNotPresent(diagnostic, answerOf({ keys: '', clock }, { rc: 1 }))).toBe(true);
+    expect(isNotPresent(diagnostic, answerOf({ keys: '', clock }))).toBe(false);
   });
 });
 

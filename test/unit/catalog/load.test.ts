@@ -271,6 +271,13 @@ describe('a diagnostic is refused when', () => {
       'x:\n  - section: show\n    argv',
       'no such key',
     ],
+    [
+      'it needs a file that nobody reads',
+      'parse: kv',
+      'needs: {file: /etc/state}\nparse: kv',
+      'first command must read it',
+    ],
+    ['it needs a path with ..', 'parse: kv', 'needs: {file: /etc/../state}\nparse: kv', 'needs.file'],
     ['it has both', 'parse: kv', 'collector: x\nparse: kv', 'either run or collector'],
     [
       'a section is there twice',

@@ -22,7 +22,9 @@ const files = renderTableFiles(catalog);
 
 test('the catalog that is shipped', () => {
   expect([...catalog.diagnostics.keys()]).toEqual(
-    'disk_usage failed_units listening_ports memory top_processes unit_journal unit_status uptime'.split(' '),
+    'disk_usage failed_units listening_ports memory top_processes transport_keys unit_journal unit_status uptime'.split(
+      ' ',
+    ),
   );
   expect([...catalog.actions.values()].map(({ name, impact }) => `${name} ${impact}`)).toEqual([
     'reload_proxy MEDIUM',

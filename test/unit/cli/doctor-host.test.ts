@@ -2,11 +2,14 @@ import { expect, test } from 'vitest';
 import { checkHost } from '../../../src/cli/doctor-host.ts';
 import type { DoctorPorts, TargetVersion } from '../../../src/cli/doctor-ports.ts';
 import { PraError } from '../../../src/errors.ts';
+import type { TransportKeys } from '../../../src/request/transport-keys.ts';
 
 const CATALOG = new Map([
   ['diagnostic uptime', 'aa'],
   ['action restart_service', 'bb'],
 ]);
+/** Our clock in these tests. */
+const NOW = Date.parse('2026-11-21T03:50:00Z');
 const GOOD: TargetVersion = { digests: CATALOG, clockOffsetMs: 100, host: null };
 
 const notAsked = (): never => expect.fail('the check of a host asks only for the host');
@@ -15,29 +18,41 @@ const NOT_ASKED = {
   database: notAsked,
   openKey: notAsked,
   approverKey: notAsked,
+  transportKeys: notAsked,
   close: notAsked,
 };
 
 /** Findings about one host, as `level text`, with what its ports answer. */
 const findings = async (answers: {
+  readonly catalog?: ReadonlyMap<string, string>;
+  readonly listed?: () => TransportKeys | undefined;
   readonly reader?: () => TargetVersion;
   readonly runner?: () => TargetVersion;
   readonly keys?: readonly string[];
 }): Promise<readonly string[]> => {
-  const { reader = () => GOOD, runner = () => ({ ...GOOD, host: 'web1' }), keys = ['SHA256:x'] } = answers;
+  const {
+    catalog = CATALOG,
+    listed = notAsked,
+    reader = () => GOOD,
+    runner = () => ({ ...GOOD, host: 'web1' }),
+    keys = ['SHA256:x'],
+  } = answers;
   const ports: DoctorPorts = {
     ...NOT_ASKED,
     hostKeys: () => Promise.resolve(keys),
     readerVersion: () => Promise.resolve().then(reader),
     runnerVersion: () => Promise.resolve().then(runner),
+    transportKeys: () => Promise.resolve().then(listed),
   };
   const { signal } = new AbortController();
   const found = await checkHost({
     host: 'web1',
     ports,
-    catalog: CATALOG,
+    catalog,
     knownHosts: '/kh',
     playbook: 'p.yml',
+    rotate: 'r.yml',
+    now: NOW,
     signal,
   });
   return found.map(({ level, text, fix }) => `${level} ${text}${fix === undefined ? '' : ` → ${fix}`}`);
@@ -101,4 +116,27 @@ test('another name and a wrong clock', async () => {
     'fail web1: the host calls itself web2 → set mcp_pra_host to web1 and provision it again',
   );
   expect(found.find((line) => line.startsWith('warn'))).toContain('clock differs by -61.0 s');
+});
+
+test('how long keys last is asked only where both sides have the same diagnostic for it', async () => {
+  const catalog = new Map([...CATALOG, ['diagnostic transport_keys', 'ee']]);
+  const has = (digest: string) => () => ({
+    ...GOOD,
+    digests: new Map([...catalog, ['diagnostic transport_keys', digest]]),
+  });
+  const listed = () => ({
+    keys: [{ account: 'reader', fingerprint: 'SHA256:r', expires: NOW + 3_600_000 }],
+    unreadable: 0,
+  });
+  expect((await findings({ catalog, reader: has('ee'), listed })).at(-1)).toMatch(
+    /^warn web1: the reader key SHA256:r expires .* → ansible-playbook r\.yml --tags reader$/u,
+  );
+  expect((await findings({ catalog, reader: has('other') })).join()).not.toContain('expire');
+  expect((await findings({ catalog })).join()).not.toContain('expire');
+  const refused = (): never => {
+    throw new PraError('DEADLINE', { host: 'web1', seconds: 20 });
+  };
+  expect((await findings({ catalog, reader: has('ee'), listed: refused })).at(-1)).toContain(
+    'fail web1 did not',
+  );
 });
