@@ -66,10 +66,30 @@ class Keyring:
 
     def __init__(self, host):
         try:
+            self.seen = self._look(host)
             self.signers = parse_allowed_signers(tables.read_owned(f'{host.etc}/allowed_signers', host.owner_uid))
             self.krl = tables.read_owned(f'{host.etc}/revoked_signers', host.owner_uid, 1 << 20)
         except OSError:
             raise Refusal('SIGNERS_FILE') from None
+
+    def _look(self, host):
+        """What tells one version of the two files from another: each is replaced, never written over."""
+        states = [os.stat(f'{host.etc}/{name}') for name in ('allowed_signers', 'revoked_signers')]
+        return [(state.st_dev, state.st_ino, state.st_ctime_ns, state.st_size) for state in states]
+
+    def is_current(self, host):
+        """Whether both files are still those that were read."""
+        try:
+            return self._look(host) == self.seen
+        except OSError:
+            return False
+
+    def require(self, signer):
+        """SIGNER_UNKNOWN or SIGNER_REVOKED unless a signer, found in an earlier version of the files, still counts."""
+        if not any((one.principal, one.key) == (signer.principal, signer.key) for one in self.signers):
+            raise Refusal('SIGNER_UNKNOWN')
+        if self.is_revoked(signer.key_type, signer.key_base64):
+            raise Refusal('SIGNER_REVOKED')
 
     def verify(self, signature, message):
         """The Signer of a good signature; SIGNER_UNKNOWN, SIGNER_REVOKED or SIGNATURE_BAD otherwise."""

@@ -17,7 +17,7 @@ SKEW_SECONDS = 120
 class Permit:
     """A submission that this host accepts. `impact` is the effective one."""
 
-    def __init__(self, submission, offer, action, impact, signers, is_auto):
+    def __init__(self, submission, offer, action, impact, keyring, signers, is_auto):
         self.ticket = submission.ticket
         self.ticket_bytes = submission.ticket_bytes
         self.ticket_hash = form.sha256(submission.ticket_bytes)
@@ -26,6 +26,8 @@ class Permit:
         self.offer_bytes = submission.offer_bytes
         self.action = action
         self.impact = impact
+        self.keyring = keyring
+        self.signers = signers
         self.principals = [signer.principal for signer in signers]
         self.is_auto = is_auto
 
@@ -54,7 +56,15 @@ def verify(host, word, data, is_fence=False):
     if is_auto and not is_auto_listed(host, action, ticket['arg'], impact):
         raise Refusal('AUTO_NOT_ALLOWED')
     check_quorum(host, impact, ticket, signers, is_auto)
-    return Permit(submission, offer, action, impact, signers, is_auto)
+    return Permit(submission, offer, action, impact, keyring, signers, is_auto)
+
+
+def check_signers_again(host, permit):
+    """Right before the claim: a key that was revoked while this waited must not start anything any more."""
+    if not permit.keyring.is_current(host):
+        keyring = Keyring(host)
+        for signer in permit.signers:
+            keyring.require(signer)
 
 
 def check_kind(ticket):

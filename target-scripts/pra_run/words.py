@@ -330,6 +330,7 @@ def claim_under_lock(host, claims, permit):
 
 
 def check_and_claim(host, claims, permit, look_again):
+    from . import verify
     from .claims import check_auto_limits
 
     earlier = earlier_claim(claims, permit)
@@ -342,6 +343,7 @@ def check_and_claim(host, claims, permit, look_again):
         check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'])
     argv = look_again()
     check_switches(host, permit.ticket['action'])  # they may have been thrown while this waited
+    verify.check_signers_again(host, permit)
     claims.renew_ballast()
     claim = make_claim(host, claims, permit, argv)
     return None, {**claim, 'durable': claims.claim(claim)}

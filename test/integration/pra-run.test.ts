@@ -5,8 +5,9 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
+  readlinkSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -463,6 +464,39 @@ describe('one at a time', () => {
     expect([code, events]).toEqual(['FROZEN', []]);
     expect((await hand(person)).exit).toBe(0);
   });
+
+  it.each([
+    ['SIGNER_REVOKED', () => target.revoke(target.anna)],
+    ['SIGNER_UNKNOWN', () => target.writeSigners('# nobody\n')],
+  ])(
+    'who waits for the claim of another is refused when the signer was thrown out meanwhile: %s',
+    async (rule, revoke) => {
+      const person = await prepare('quick');
+      const program =
+        'import fcntl,sys; f=open(sys.argv[1]); fcntl.flock(f,fcntl.LOCK_EX); print(flush=True); sys.stdin.read()';
+      const path = join(target.prefix, 'run/pra-run/claim.lock');
+      const holder = spawn('python3', ['-c', program, path]);
+      await once(holder.stdout, 'data');
+      const { child, said } = target.start([person.action], frame(person));
+      // It looks at the signatures first: once it has the lock's file open, they were good.
+      const waits = (): boolean =>
+        readdirSync(`/proc/${String(child.pid)}/fd`).some((fd) => {
+          try {
+            return readlinkSync(`/proc/${String(child.pid)}/fd/${fd}`) === path;
+          } catch {
+            return false;
+          }
+        });
+      while (!waits()) await sleep(5);
+      revoke();
+      holder.stdin.end();
+      const { code, events } = await said;
+      target.writeSigners();
+      target.revoke();
+      expect([code, events]).toEqual([rule, []]);
+      expect((await hand(person)).exit).toBe(0);
+    },
+  );
 
   it('one prepare', async () => {
     const diagnostic = readFileSync(`${target.program}-state`, 'utf8');

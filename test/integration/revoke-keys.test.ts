@@ -1,0 +1,334 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fingerprint } from '../../src/request/sshsig.ts';
+import { RenderedTarget } from '../support/rendered-target.ts';
+import { makeKey } from '../support/ssh-keys.ts';
+
+// What revoke-keys does to the files of a host: every file whole, every list readable, the switch lifted only at the end. Its
+// connections need a real sshd: test/lab/revocation.test.ts.
+
+let target: RenderedTarget;
+let keys: Record<'reader' | 'spare' | 'runner' | 'anna' | 'bert' | 'auto' | 'ca', Key>;
+
+interface Key {
+  readonly path: string;
+  readonly line: string;
+  readonly name: string;
+}
+
+const etc = (...parts: string[]): string => target.path('etc', ...parts);
+const text = (...parts: string[]): string => readFileSync(etc(...parts), 'utf8');
+
+const makeKeyOf = (name: string): Key => {
+  const { path } = makeKey(target.path(), name);
+  const [type = '', base64 = ''] = readFileSync(`${path}.pub`, 'utf8').split(' ');
+  return { path, line: `${type} ${base64.trim()}`, name: fingerprint(Buffer.from(base64, 'base64')) };
+};
+
+interface Ended {
+  readonly exit: number | null;
+  readonly lines: readonly string[];
+  readonly stderr: string;
+}
+
+const revoke = (...argv: string[]): Ended => {
+  const { status, stdout, stderr } = spawnSync(target.path('lib/revoke-keys'), argv, { encoding: 'utf8' });
+  return { exit: status, lines: stdout.split('\n').filter((line) => line !== ''), stderr };
+};
+
+/** What the list says of a key, by ssh-keygen itself. */
+const isOn = (list: string, key: Key): boolean =>
+  spawnSync('ssh-keygen', ['-Q', '-f', etc(list), `${key.path}.pub`], { encoding: 'utf8' }).stdout.includes(
+    'REVOKED',
+  );
+
+beforeEach(() => {
+  target = new RenderedTarget();
+  keys = Object.fromEntries(
+    ['reader', 'spare', 'runner', 'anna', 'bert', 'auto', 'ca'].map((name) => [name, makeKeyOf(name)]),
+  ) as typeof keys;
+  mkdirSync(etc('authorized_keys'));
+  const options = 'restrict,command="/usr/local/bin/mcp-wrapper",from="192.0.2.0/24"';
+  const write = (name: string, lines: readonly string[]): void =>
+    writeFileSync(etc(name), lines.map((line) => `${line}\n`).join(''));
+  write('authorized_keys/mcp-reader', [
+    `${options} ${keys.reader.line} old`,
+    `${options} ${keys.spare.line} new`,
+  ]);
+  write('authorized_keys/pra-runner', [`${options} ${keys.runner.line}`]);
+  write('user_ca_keys', [keys.ca.line]);
+  write('allowed_signers', [
+    `anna namespaces="mcp-pra-low,mcp-pra-high" ${keys.anna.line}`,
+    `bert namespaces="mcp-pra-low" ${keys.bert.line}`,
+    `auto namespaces="mcp-pra-auto" ${keys.auto.line}`,
+  ]);
+  write('key-expiry', [`reader ${keys.reader.name} 2027-01-01T00:00:00Z`, `reader ${keys.spare.name} -`]);
+  for (const list of ['revoked_keys', 'revoked_signers'])
+    execFileSync('ssh-keygen', ['-q', '-k', '-f', etc(list)]);
+});
+afterEach(() => target.remove());
+
+describe('a transport key', () => {
+  it('leaves every file it is in and comes on both lists; the others stay, and so do the modes', () => {
+    chmodSync(etc('authorized_keys/mcp-reader'), 0o640);
+    const { exit, lines } = revoke('--key', keys.reader.name);
+    expect(exit).toBe(0);
+    expect(text('authorized_keys/mcp-reader')).toBe(
+      `restrict,command="/usr/local/bin/mcp-wrapper",from="192.0.2.0/24" ${keys.spare.line} new\n`,
+    );
+    expect(statSync(etc('authorized_keys/mcp-reader')).mode & 0o777).toBe(0o640);
+    expect(text('key-expiry')).toBe(`reader ${keys.spare.name} -\n`);
+    expect([isOn('revoked_keys', keys.reader), isOn('revoked_signers', keys.reader)]).toEqual([true, true]);
+    expect([isOn('revoked_keys', keys.spare), isOn('revoked_keys', keys.runner)]).toEqual([false, false]);
+    expect(existsSync(etc('disabled'))).toBe(false);
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'changed disabled thrown',
+        'changed authorized_keys/mcp-reader 1 line(s) taken out',
+        'left mcp-reader 1',
+        'left pra-runner 1',
+        `proved key ${keys.reader.name} is in no file of this host and on both lists`,
+        'changed disabled lifted',
+      ]),
+    );
+  });
+
+  it('that is listed nowhere is on the lists all the same', () => {
+    const { exit } = revoke('--key', makeKeyOf('found').name);
+    expect(exit).toBe(0);
+    expect(text('authorized_keys/mcp-reader').trim().split('\n')).toHaveLength(2);
+  });
+
+  it('the second time changes nothing', () => {
+    revoke('--key', keys.reader.name);
+    const before = statSync(etc('revoked_keys')).ino;
+    const { exit, lines } = revoke('--key', keys.reader.name);
+    expect(exit).toBe(0);
+    expect(lines.filter((line) => line.startsWith('changed'))).toEqual([]);
+    expect(statSync(etc('revoked_keys')).ino).toBe(before);
+  });
+
+  it('is found however its line is spelt', () => {
+    writeFileSync(
+      etc('authorized_keys/mcp-reader'),
+      `restrict,environment="X=a \\"b\\"",command="x"\t${keys.reader.line.replace(' ', '  ')}=\n  ${keys.reader.line}\n${keys.spare.line}\n`,
+    );
+    expect(revoke('--key', keys.reader.name).exit).toBe(0);
+    expect(text('authorized_keys/mcp-reader')).toBe(`${keys.spare.line}\n`);
+  });
+
+  it('several at once, and what earlier calls revoked stays revoked', () => {
+    execFileSync('ssh-keygen', ['-q', '-k', '-u', '-f', etc('revoked_keys'), `${keys.spare.path}.pub`]);
+    revoke('--key', keys.bert.name);
+    expect(revoke('--key', keys.reader.name, '--key', keys.runner.name).exit).toBe(0);
+    for (const key of [keys.spare, keys.bert, keys.reader, keys.runner])
+      expect(isOn('revoked_keys', key), key.name).toBe(true);
+    expect(isOn('revoked_keys', keys.anna)).toBe(false);
+  });
+
+  it('--check says it and changes nothing', () => {
+    const { exit, lines } = revoke('--check', '--key', keys.reader.name);
+    expect(exit).toBe(0);
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'changed revoked_keys 1 added',
+        'changed authorized_keys/mcp-reader 1 line(s) taken out',
+      ]),
+    );
+    expect(isOn('revoked_keys', keys.reader)).toBe(false);
+    expect(text('authorized_keys/mcp-reader')).toContain(keys.reader.line);
+    expect(existsSync(etc('disabled'))).toBe(false);
+  });
+});
+
+describe('an approver', () => {
+  it('leaves allowed_signers, and their key comes on both lists', () => {
+    const { exit, lines } = revoke('--approver', 'anna');
+    expect(exit).toBe(0);
+    expect(
+      text('allowed_signers')
+        .split('\n')
+        .map((line) => line.split(' ')[0]),
+    ).toEqual(['bert', 'auto', '']);
+    expect([isOn('revoked_signers', keys.anna), isOn('revoked_keys', keys.anna)]).toEqual([true, true]);
+    expect(isOn('revoked_signers', keys.bert)).toBe(false);
+    expect(lines).toEqual(
+      expect.arrayContaining(['proved approver anna is not listed', 'left allowed_signers 2']),
+    );
+  });
+
+  it.each(['ann', 'annas', 'Anna'])('is exactly that one: %s is nobody, and that is said', (name) => {
+    const { exit, lines } = revoke('--approver', name);
+    expect(exit).toBe(0);
+    expect(lines.join('\n')).not.toContain('taken out');
+    expect(text('allowed_signers')).toContain('anna ');
+    expect(isOn('revoked_signers', keys.anna)).toBe(false);
+  });
+
+  it('by the key is the same', () => {
+    expect(revoke('--key', keys.anna.name).exit).toBe(0);
+    expect(text('allowed_signers')).not.toContain('anna');
+  });
+});
+
+describe('a certificate', () => {
+  it('by its serial number: only of that CA, and only that one', () => {
+    expect(revoke('--serial', '7', '--ca', keys.ca.name).exit).toBe(0);
+    const listed = execFileSync('ssh-keygen', ['-Q', '-l', '-f', etc('revoked_keys')], { encoding: 'utf8' });
+    expect(listed).toContain(`# CA key ssh-ed25519 ${keys.ca.name}\nserial: 7\n`);
+    expect(revoke('--serial', '9', '--ca', keys.ca.name).exit).toBe(0);
+    const both = execFileSync('ssh-keygen', ['-Q', '-l', '-f', etc('revoked_keys')], { encoding: 'utf8' });
+    expect(both).toMatch(/^serial: 7$/mu);
+    expect(both).toMatch(/^serial: 9$/mu);
+    expect(text('user_ca_keys')).toContain(keys.ca.line);
+  });
+
+  it('of a CA that this host does not know is refused, and the host stays closed until somebody looks', () => {
+    const { exit, stderr } = revoke('--serial', '7', '--ca', keys.anna.name);
+    expect(exit).toBe(1);
+    expect(stderr).toContain('is not in');
+    expect(existsSync(etc('disabled'))).toBe(true);
+  });
+
+  it('all of a CA: its key goes, and so does its trust', () => {
+    expect(revoke('--key', keys.ca.name).exit).toBe(0);
+    expect(text('user_ca_keys')).toBe('');
+    expect(isOn('revoked_keys', keys.ca)).toBe(true);
+  });
+});
+
+describe('the kill switch', () => {
+  it('that a person threw stays', () => {
+    writeFileSync(etc('disabled'), '');
+    const { exit, lines } = revoke('--key', keys.reader.name);
+    expect(exit).toBe(0);
+    expect(text('disabled')).toBe('');
+    expect(lines).toContain('left disabled thrown by somebody else');
+  });
+
+  it('that is a link to anywhere is a person’s, and the link is not followed', () => {
+    symlinkSync(etc('allowed_signers'), etc('disabled'));
+    expect(revoke('--key', keys.reader.name).exit).toBe(0);
+    expect(lstatSync(etc('disabled')).isSymbolicLink()).toBe(true);
+  });
+
+  it('stays thrown on request, and the next call does not lift it', () => {
+    expect(revoke('--key', keys.reader.name, '--switch', 'keep').exit).toBe(0);
+    expect(revoke('--key', keys.spare.name).exit).toBe(0);
+    expect(existsSync(etc('disabled'))).toBe(true);
+  });
+
+  it('is never thrown for a rotation', () => {
+    const { exit, lines } = revoke('--key', keys.reader.name, '--switch', 'none', '--sessions', 'none');
+    expect(exit).toBe(0);
+    expect(lines.join('\n')).not.toContain('disabled');
+    expect(isOn('revoked_keys', keys.reader)).toBe(true);
+  });
+});
+
+describe('when something fails', () => {
+  it.each([
+    ['damaged', () => writeFileSync(etc('revoked_keys'), 'garbage\n'), 'cannot be read'],
+    ['missing', () => rmSync(etc('revoked_keys')), 'is missing'],
+    ['writable by others', () => chmodSync(etc('authorized_keys/mcp-reader'), 0o666), 'only root can write'],
+    [
+      'a link',
+      () => {
+        rmSync(etc('allowed_signers'));
+        symlinkSync('/etc/hostname', etc('allowed_signers'));
+      },
+      'allowed_signers',
+    ],
+  ])('a file is %s: the rest is done, the host stays closed, and the next call goes on', (_, spoil, says) => {
+    spoil();
+    const { exit, stderr } = revoke('--key', keys.runner.name);
+    expect(exit).toBe(1);
+    expect(stderr).toContain(says);
+    expect(stderr).toContain('the kill switch stays thrown');
+    expect(text('authorized_keys/pra-runner')).not.toContain(keys.runner.line);
+    expect(isOn('revoked_signers', keys.runner)).toBe(true);
+    expect(existsSync(etc('disabled'))).toBe(true);
+
+    for (const file of ['revoked_keys', 'allowed_signers']) rmSync(etc(file), { force: true });
+    execFileSync('ssh-keygen', ['-q', '-k', '-f', etc('revoked_keys')]);
+    writeFileSync(etc('allowed_signers'), `anna namespaces="mcp-pra-low" ${keys.anna.line}\n`);
+    chmodSync(etc('authorized_keys/mcp-reader'), 0o644);
+    // Another key: what was begun for the first is finished with it.
+    expect(revoke('--key', keys.spare.name).exit).toBe(0);
+    expect([isOn('revoked_keys', keys.runner), isOn('revoked_keys', keys.spare)]).toEqual([true, true]);
+    expect(existsSync(etc('disabled'))).toBe(false);
+  });
+
+  it('an approver whose line went but whose key did not get on the list is finished by the next call', () => {
+    chmodSync(etc('revoked_signers'), 0o666);
+    writeFileSync(etc('revoked_signers'), 'garbage');
+    expect(revoke('--approver', 'anna').exit).toBe(1);
+    expect(text('allowed_signers')).not.toContain('anna');
+    execFileSync('ssh-keygen', ['-q', '-k', '-f', etc('revoked_signers')]);
+    expect(revoke('--approver', 'anna').exit).toBe(0);
+    expect(isOn('revoked_signers', keys.anna)).toBe(true);
+    expect(existsSync(etc('disabled'))).toBe(false);
+  });
+
+  it('nothing half-written is left behind', () => {
+    writeFileSync(etc('revoked_keys.new'), 'left by a call that was killed');
+    expect(revoke('--key', keys.reader.name).exit).toBe(0);
+    expect(existsSync(etc('revoked_keys.new'))).toBe(false);
+  });
+});
+
+describe('an order that makes no sense is refused with nothing touched', () => {
+  it.each([
+    ['nothing', []],
+    ['a fingerprint that is too short', ['--key', `SHA256:${'a'.repeat(42)}`]],
+    ['one that is too long', ['--key', `SHA256:${'a'.repeat(44)}`]],
+    ['a key', ['--key', 'ssh-ed25519 AAAA']],
+    ['a path', ['--key', '/etc/passwd']],
+    ['two lines', ['--key', `SHA256:${'a'.repeat(43)}\n`]],
+    ['a principal with a space', ['--approver', 'anna bert']],
+    ['a principal with 65 characters', ['--approver', 'a'.repeat(65)]],
+    ['an empty principal', ['--approver', '']],
+    ['a wildcard', ['--approver', '*']],
+    ['a serial without its CA', ['--serial', '7']],
+    ['a CA without a serial', ['--ca', `SHA256:${'a'.repeat(43)}`, '--approver', 'anna']],
+    ['the serial 0', ['--serial', '0', '--ca', `SHA256:${'a'.repeat(43)}`]],
+    ['a serial of 2^63', ['--serial', '9223372036854775808', '--ca', `SHA256:${'a'.repeat(43)}`]],
+    ['an abbreviated option', ['--app', 'anna']],
+    ['an unknown switch', ['--approver', 'anna', '--switch', 'off']],
+  ])('%s', (_, argv) => {
+    const before = text('allowed_signers');
+    expect(revoke(...argv).exit).toBe(2);
+    expect(text('allowed_signers')).toBe(before);
+    expect(existsSync(etc('disabled'))).toBe(false);
+  });
+
+  it('64 characters of a principal and the serial 2^63-1 are not too many', () => {
+    expect(revoke('--approver', 'a'.repeat(64)).exit).toBe(0);
+    expect(revoke('--serial', '9223372036854775807', '--ca', keys.ca.name).exit).toBe(0);
+  });
+
+  it('a host key of this very host', () => {
+    const own = '/etc/ssh/ssh_host_ed25519_key.pub';
+    const path = join(target.path(), 'host');
+    const hostKey = makeKeyOf('host');
+    const program = readFileSync(target.path('lib/revoke-keys'), 'utf8');
+    expect(program).toContain(own.replace('.pub', ''));
+    writeFileSync(target.path('lib/revoke-keys'), program.replace(own.replace('.pub', ''), path));
+    const { exit, stderr } = revoke('--key', hostKey.name);
+    expect(exit).toBe(2);
+    expect(stderr).toContain('is a host key of this very host');
+    expect(existsSync(etc('disabled'))).toBe(false);
+  });
+});
