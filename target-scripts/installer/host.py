@@ -58,6 +58,7 @@ class Host:
         self.root = root
         self.keeps_evidence = keeps_evidence
         self.notes = []
+        self.finished = []
         self._undo = []
         self._kept = []
         self._trusted = set()
@@ -89,10 +90,22 @@ class Host:
         """Whether there is anything at the path; links are followed."""
         return self._at(path).exists()
 
+    def owner_of(self, path):
+        """(mode, uid, gid) of what is at the path, links followed; None where there is nothing."""
+        try:
+            state = os.stat(self._at(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return stat.S_IMODE(state.st_mode), state.st_uid, state.st_gid
+
     def names_in(self, folder):
         """Sorted names in a folder; none where there is no folder."""
         place = self._at(folder)
         return sorted(os.listdir(place)) if place.is_dir() else []
+
+    def is_spare(self, path):
+        """Whether `write` or `gone` keeps this file until the stage is through."""
+        return self._at(path) in self._kept
 
     def account(self, name):
         """The passwd entry of an account (pwd.struct_passwd), or None."""
@@ -171,6 +184,11 @@ class Host:
             if undo is not None:
                 self._undo.append(lambda: self.run(undo, ok=None))
 
+    def act(self, argv, ok=(0,), seconds=SECONDS):
+        """A program that makes a noted change take effect (a reload); not with `check`."""
+        if not self.check:
+            self.run(argv, ok=ok, seconds=seconds)
+
     def undo_with(self, action):
         """Called by `roll_back`, the last registered first."""
         self._undo.append(action)
@@ -182,8 +200,13 @@ class Host:
         kept, self._kept, self._undo = self._kept, [], []
         for place in kept:
             _remove(place)
-        notes, self.notes = self.notes, []
+        notes = self.finished + self.notes
+        self.notes, self.finished = [], []
         return notes
+
+    def finish_step(self):
+        """What was done so far stays, whatever comes later in the stage; its notes are still to be given."""
+        self.finished = self.commit()
 
     def roll_back(self):
         """Everything as it was before the stage, as far as it goes. Gives what could not be put back, one sentence each."""

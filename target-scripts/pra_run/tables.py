@@ -238,7 +238,11 @@ def look_up_name(etc, owner_uid, kind, name):
 
 def load_policy(etc, owner_uid):
     """This host's policy with every default filled in; POLICY_BAD when it is not exactly right."""
-    policy = _read_json(f'{etc}/policy.json', owner_uid, 'POLICY_BAD')
+    return check_policy(_read_json(f'{etc}/policy.json', owner_uid, 'POLICY_BAD'))
+
+
+def check_policy(policy):
+    """The same for a policy that was read already: setup-target judges with it what it is about to write."""
     shape = Shape('POLICY_BAD')
     shape.object(policy, ('v', 'host', 'quorum', 'signer'), ('impact', 'deny', 'values', 'auto', 'auto_limits', 'offer_seconds'))
     shape.integer(policy['v'], 1, 1)

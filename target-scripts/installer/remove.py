@@ -1,0 +1,81 @@
+"""Takes away what the stages made, and nothing else. Needs no site file; can be repeated after a failure.
+
+The order keeps the host closed at every step: both channels are switched off and their connections ended, then sudo's lines and the
+accounts go, and only then sshd's rules, without which the accounts' shells would be all that is left.
+"""
+
+import importlib
+import importlib.util
+import os
+import re
+import signal
+import time
+
+from pra_run.form import ID
+
+from .account import ACCOUNTS
+from .programs import CANONICAL
+from .refusal import Refusal
+
+ETC = CANONICAL['ETC']
+ORDER = ('sudo', 'account', 'sshd', 'fail2ban', 'logs', 'limits', 'scripts', 'tables')
+SYSTEMCTL = '/usr/bin/systemctl'
+KILL_SECONDS = 10
+
+
+def remove(site, host):
+    require_no_action(host)
+    close_channels(host)
+    for name in ORDER:
+        if importlib.util.find_spec(f'installer.{name}') is not None:
+            importlib.import_module(f'installer.{name}').remove(site, host)
+            # Each step stays even when a later one fails: half removed is closed, and the next try goes on from there.
+            host.finish_step()
+    if host.keeps_evidence and host.exists(ETC):
+        host.note('same', 'evidence', f'{ETC} and {CANONICAL["STATE"]} stay')
+
+
+def require_no_action(host):
+    said = host.run([SYSTEMCTL, 'list-units', '--no-legend', '--plain', 'mcp-pra-*.service'], ok=None)
+    # As pra-run names them: by the id of the ticket.
+    running = [name for name in (line.split()[0] for line in said.lines if line.strip()) if re.fullmatch(rf'mcp-pra-{ID}\.service', name)]
+    if running:
+        raise Refusal(f'an action is running ({", ".join(running)}): wait for its end, or stop it with systemctl stop')
+
+
+def close_channels(host):
+    """The switch first: an open connection outlives its key."""
+    if host.exists(ETC):
+        host.write(f'{ETC}/disabled', 0o644, b'')
+    for name in ('authorized_keys', 'principals'):
+        host.gone(f'{ETC}/{name}')
+    uids = [entry.pw_uid for entry in (host.account(account.name) for account in ACCOUNTS) if entry is not None]
+    end = time.monotonic() + KILL_SECONDS
+    while not host.check and (left := processes_of(uids)):
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if time.monotonic() > end:
+            raise Refusal(f'processes of the two accounts do not end: {" ".join(map(str, left))}')
+        time.sleep(0.05)
+    host.finish_step()
+
+
+def processes_of(uids):
+    """Processes whose real user is one of these: sshd's own for a connection as well, once it gave up root."""
+    found = []
+    for name in os.listdir('/proc'):
+        if name.isdigit():
+            try:
+                if os.stat(f'/proc/{name}').st_uid in uids and not is_zombie(name):
+                    found.append(int(name))
+            except OSError:
+                pass
+    return found
+
+
+def is_zombie(pid):
+    with open(f'/proc/{pid}/stat', encoding='utf-8', errors='replace') as file:
+        return file.read().rpartition(')')[2].split()[0] == 'Z'
