@@ -15,7 +15,7 @@ const SUITE = 'bookworm';
  */
 const PACKAGES = [
   'systemd systemd-sysv dbus libpam-systemd',
-  'openssh-server sudo rsyslog logrotate fail2ban nftables',
+  'openssh-server sudo rsyslog rsyslog-openssl logrotate fail2ban nftables',
   'python3 python3-systemd procps iproute2 iputils-ping',
   'nginx-light', // a proxy that reload_proxy can reload
 ].flatMap((line) => line.split(' '));

@@ -20,6 +20,7 @@ export async function removeLab(labFolder: string, state: LabState | undefined):
   }
   if (state !== undefined) await deleteLink(state.id);
   await unmountBelow(labFolder);
+  await takeAwayAppendOnly(labFolder);
   await rm(labFolder, { recursive: true, force: true });
 }
 
@@ -34,6 +35,11 @@ export async function removeDeadLabs(): Promise<void> {
 /** The same for callers that do not hold the claim lock. */
 export async function sweepDeadLabs(): Promise<void> {
   if ((await listLabFolders()).length > 0) await withFileLock(claimLock(), removeDeadLabs);
+}
+
+/** The logs of a target are append-only (chattr(1)), so not even root can remove them as they are. */
+async function takeAwayAppendOnly(folder: string): Promise<void> {
+  await capture('chattr', ['-R', '-f', '-a', folder]).catch(() => undefined);
 }
 
 async function unmountBelow(folder: string): Promise<void> {
