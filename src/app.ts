@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { catalogOf, withPromoted } from './app/catalogs.ts';
-import { channelOptions, openApproverKey, openConfiguredKey } from './app/keys.ts';
+import { channelOptions, followedKey, openApproverKey } from './app/keys.ts';
 import { openDoctor } from './app/doctor.ts';
 import type { Catalog } from './catalog/types.ts';
 import { detailsOf } from './cli/print-error.ts';
@@ -76,8 +76,7 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
     onWarning: (code) => log.warn('store', { code }),
   });
   const { auto } = config.keys;
-  // Opened once: a passphrase that comes through a file descriptor can be read only once.
-  const autoKey = once(() => openConfiguredKey('auto', auto?.path ?? '', auto?.passphrase));
+  const autoKey = followedKey('auto', auto?.path ?? '', auto?.passphrase);
   const desk = openDesk({
     catalog,
     hosts: config.hosts.map(({ name, tags, groups }) => ({ name, tags, groups })),
@@ -102,18 +101,6 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
       await desk.idle();
       store.close();
     },
-  };
-};
-
-/** The result of the first success; a failure is tried again. */
-const once = <T>(work: () => Promise<T>): (() => Promise<T>) => {
-  let done: Promise<T> | undefined;
-  return () => {
-    done ??= work().catch((error: unknown) => {
-      done = undefined;
-      throw error;
-    });
-    return done;
   };
 };
 

@@ -4,6 +4,7 @@ import { PraError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readPrivateKeyFile } from '../request/private-file.ts';
 import type { OpenChannelOptions } from '../ssh/open-channel.ts';
+import { keyStamp } from '../ssh/key-stamp.ts';
 import { readPassphrase } from '../ssh/passphrase.ts';
 import type { PrivateKey } from '../ssh/private-key.ts';
 
@@ -59,4 +60,26 @@ export const openConfiguredKey = async (
   const secret = passphrase === undefined ? undefined : await readPassphrase(passphrase);
   const { openPrivateKey } = await import('../ssh/private-key.ts');
   return openPrivateKey(pem, secret, { account, path });
+};
+
+/**
+ * A key that is opened at the first call, kept, and opened again when its file is another one: after a rotation the next signature
+ * is the new key's. A failure is tried again. Throws what `openConfiguredKey` throws.
+ */
+export const followedKey = (
+  account: string,
+  path: string,
+  passphrase: PassphraseFrom | undefined,
+): (() => Promise<PrivateKey>) => {
+  let kept: { readonly stamp: string; readonly opening: Promise<PrivateKey> } | undefined;
+  return () => {
+    const stamp = keyStamp({ keyPath: path, passphrase });
+    if (kept?.stamp === stamp) return kept.opening;
+    const mine = { stamp, opening: openConfiguredKey(account, path, passphrase) };
+    kept = mine;
+    mine.opening.catch(() => {
+      if (kept === mine) kept = undefined;
+    });
+    return mine.opening;
+  };
 };

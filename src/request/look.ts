@@ -11,6 +11,7 @@ import { cleanFacts, fitFacts, textOf } from './host-words.ts';
 import { mask } from './mask.ts';
 import type { Policy } from './policy.ts';
 import type { Channel, Clock, Store } from './ports.ts';
+import { runRead } from './read-again.ts';
 import { parseRefusal } from './runner-events.ts';
 import { suspicious } from './suspicious.ts';
 import { isTimeUp } from './time-up.ts';
@@ -96,7 +97,10 @@ const lookAt = async (
   const shownArgs = mask([...args].map(([name, value]) => `${name}=${value}`).join(' ')).text;
   parts.store.append({ ...row, code: 'ASKED', detail: { args: shownArgs, definition: diagnostic.digest } });
   const started = performance.now();
-  const result = await ask(parts, host, question).catch((thrown: unknown) => {
+  // In the ledger, so that an auditor can tell one call that was asked twice from two calls.
+  const askedAgain = (ms: number): void =>
+    void parts.store.append({ ...row, code: 'ASKED_AGAIN', detail: { ms } });
+  const result = await ask(parts, host, question, askedAgain).catch((thrown: unknown) => {
     const ms = Math.round(performance.now() - started);
     const error = hostError(host, asPraError(thrown), question.signal, ms);
     if (error.code === 'CANCELLED') {
@@ -129,11 +133,9 @@ const ask = async (
   parts: LookParts,
   host: string,
   { diagnostic, args, limits, signal }: Question,
+  onAgain: (ms: number) => void,
 ): Promise<ReadResult> => {
-  const said = await parts.channel.run(
-    parts.policy.read(host, diagnostic, args),
-    signal === undefined ? {} : { signal },
-  );
+  const said = await runRead(parts, parts.policy.read(host, diagnostic, args), { signal, onAgain });
   const base = {
     ...blank(parts, host, diagnostic, Math.round(said.durationMs)),
     clock_offset_ms: parts.clocks.offset(host),
@@ -149,7 +151,6 @@ const ask = async (
       hint,
     };
   }
-  if (said.exit === undefined) throw new PraError('UNREACHABLE', { host, cause: 'the connection was lost' });
   // A run that reached its time limit ends the answer early: what came before stands.
   const timedOut = said.exit === 124;
   const answer = parseAnswer(said.stdout, {

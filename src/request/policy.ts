@@ -98,6 +98,17 @@ export class Policy {
     });
   }
 
+  /**
+   * A read once more, in what is left of its time; undefined when nothing is. For what changes nothing on a host only: every line of the
+   * reader channel, and the runner's word `version`. Throws INTERNAL for anything else.
+   */
+  again(grant: Grant, spentMs: number): Grant | undefined {
+    if (grant.account !== 'reader' && grant.line !== 'version')
+      throw new PraError('INTERNAL', {}, new Error(`${grant.line} is not a read`));
+    const seconds = Math.floor(grant.seconds * 10 - spentMs / 100) / 10;
+    return seconds <= 0 ? undefined : makeGrant({ ...grant, seconds });
+  }
+
   /** Words that start nothing: the target answers them to whoever holds the runner key and the ticket's hash. */
   ask(host: string, word: RunnerWord, input: Buffer, waitSeconds = 0): Grant {
     return makeGrant({

@@ -1,6 +1,7 @@
 import { PraError } from '../errors.ts';
 import type { Policy } from './policy.ts';
 import type { Channel, Clock } from './ports.ts';
+import { runRead } from './read-again.ts';
 import { targetRefusal } from './runner-client.ts';
 import { parseRefusal } from './runner-events.ts';
 
@@ -21,7 +22,7 @@ export const readVersion = async (
   signal?: AbortSignal,
 ): Promise<ReaderVersion> => {
   const asked = clock.now();
-  const said = await channel.run(policy.readVersion(host), signal === undefined ? {} : { signal });
+  const said = await runRead({ channel, policy }, policy.readVersion(host), { signal });
   const middle = (asked + clock.now()) / 2;
   const refusal = parseRefusal(said.stderr);
   if (refusal !== undefined) throw targetRefusal(host, refusal.layer, refusal.code);

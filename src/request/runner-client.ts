@@ -50,6 +50,8 @@ export const targetRefusal = (host: string, layer: string, code: string): PraErr
 interface Said {
   readonly events: readonly RunnerEvent[];
   readonly refusal: { readonly layer: string; readonly code: string } | undefined;
+  /** The connection ended before an exit status and without a refusal. */
+  readonly isLost: boolean;
 }
 
 /** What `version` says of a target's runner side. */
@@ -131,7 +133,15 @@ export class RunnerClient {
   /** Versions, digests and clocks of the runner side. */
   async version(host: string, signal?: AbortSignal): Promise<RunnerVersion> {
     const grant = this.#policy.ask(host, 'version', Buffer.alloc(0));
-    const { events, refusal } = await this.#exec(grant, signal === undefined ? {} : { signal });
+    const follow = signal === undefined ? {} : { signal };
+    const started = performance.now();
+    let said = await this.#exec(grant, follow);
+    if (said.isLost) {
+      // The one word that is asked once more by itself: it changes nothing. `result` is asked again too, from where it broke off (Runs).
+      const again = this.#policy.again(grant, performance.now() - started);
+      if (again !== undefined) said = await this.#exec(again, follow);
+    }
+    const { events, refusal } = said;
     if (refusal !== undefined) throw targetRefusal(host, refusal.layer, refusal.code);
     const event = events.find((one) => one.event === 'version');
     if (event === undefined) throw new PraError('ANSWER_BAD', { host, code: 'VERSION_MISSING' });
@@ -171,13 +181,7 @@ export class RunnerClient {
     return { receipt, signed };
   }
 
-  async #exec(
-    grant: Grant,
-    follow: RunnerFollow,
-  ): Promise<{
-    readonly events: readonly RunnerEvent[];
-    readonly refusal: { layer: string; code: string } | undefined;
-  }> {
+  async #exec(grant: Grant, follow: RunnerFollow): Promise<Said> {
     const events: RunnerEvent[] = [];
     const parser = new RunnerEvents();
     const take = (chunk: Buffer): void => {
@@ -201,11 +205,11 @@ export class RunnerClient {
       },
     });
     const refusal = parseRefusal(result.stderr);
-    if (refusal !== undefined) return { events, refusal };
+    if (refusal !== undefined) return { events, refusal, isLost: false };
     if (broken !== undefined) throw bad('EVENTS_FORM', broken);
     // A connection that ended early has no exit status: whoever asked decides what that means.
     if (result.exit !== undefined && result.exit !== 0) throw bad(`EXIT_${String(result.exit)}`);
-    return { events, refusal: undefined };
+    return { events, refusal: undefined, isLost: result.exit === undefined };
   }
 }
 

@@ -33,6 +33,11 @@ export class BackOff {
     this.#last = undefined;
   }
 
+  /** Another key may be accepted where the last one was refused. A host that could not be reached still cannot. */
+  keyChanged(): void {
+    if (this.#last?.code === 'AUTH_REFUSED') this.succeeded();
+  }
+
   /** Only what another try soon would not mend counts: an unknown host key or a wrong passphrase costs the host nothing. */
   failed(error: PraError): void {
     if (error.code !== 'UNREACHABLE' && error.code !== 'AUTH_REFUSED') return;

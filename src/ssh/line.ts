@@ -3,6 +3,7 @@ import { PraError, asPraError } from '../errors.ts';
 import type { ChannelResult, Clock } from '../request/ports.ts';
 import { BackOff } from './back-off.ts';
 import type { ExecOutcome, ExecRequest } from './exec.ts';
+import type { KeyStamp } from './key-stamp.ts';
 import type { SshLimits } from './limits.ts';
 import type { PooledConnection } from './pooled-connection.ts';
 import { Slots } from './slots.ts';
@@ -24,19 +25,35 @@ const orAborted = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =
   }
 };
 
-/** One account on one host: its connection, opened when needed and again when lost, and the queue for it. */
+/** A connection and the version of the key file that opened it. */
+export interface Opened<C> {
+  readonly connection: C;
+  readonly key: KeyStamp;
+}
+
+/** How a line gets its connection, and what its key file is now (key-stamp.ts). */
+export interface LineWays<C> {
+  readonly open: () => Promise<Opened<C>>;
+  readonly key: () => KeyStamp;
+}
+
+/**
+ * One account on one host: its connection, opened when needed, again when lost and again when its key file is another one,
+ * and the queue for it.
+ */
 export class Line<C extends PooledConnection = PooledConnection> {
   readonly #host: string;
-  readonly #open: () => Promise<C>;
+  readonly #ways: LineWays<C>;
   readonly #slots: Slots;
   readonly #backOff: BackOff;
-  #connection: C | undefined;
+  #opened: Opened<C> | undefined;
+  #triedKey: KeyStamp | undefined;
   #opening: Promise<C> | undefined;
   #closed = false;
 
-  constructor(host: string, open: () => Promise<C>, limits: SshLimits, clock: Clock) {
+  constructor(host: string, ways: LineWays<C>, limits: SshLimits, clock: Clock) {
     this.#host = host;
-    this.#open = open;
+    this.#ways = ways;
     this.#slots = new Slots(limits.execs);
     this.#backOff = new BackOff(clock, limits);
   }
@@ -58,20 +75,25 @@ export class Line<C extends PooledConnection = PooledConnection> {
     }
   }
 
-  /** The open connection, or a new one: callers that come meanwhile share the attempt. */
+  /**
+   * The open connection, or a new one: callers that come meanwhile share the attempt. A connection whose key file has changed
+   * finishes what it runs and gets nothing new. A file that is gone or unreadable ends the use of its key in the same way.
+   */
   async connection(): Promise<C> {
     if (this.#closed) throw new PraError('CANCELLED');
-    if (this.#connection?.usable === true) return this.#connection;
-    this.#connection?.retire();
-    this.#connection = undefined;
-    this.#opening ??= this.#reopen().finally(() => (this.#opening = undefined));
+    const key = this.#ways.key();
+    const opened = this.#opened;
+    if (opened?.connection.usable === true && opened.key === key) return opened.connection;
+    opened?.connection.retire();
+    this.#opened = undefined;
+    this.#opening ??= this.#reopen(key).finally(() => (this.#opening = undefined));
     return this.#opening;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     const opening = await this.#opening?.catch(() => undefined);
-    await Promise.all([opening?.end(), this.#connection?.end()]);
+    await Promise.all([opening?.end(), this.#opened?.connection.end()]);
   }
 
   async #once(request: ExecRequest, signal: AbortSignal): Promise<ExecOutcome> {
@@ -96,13 +118,16 @@ export class Line<C extends PooledConnection = PooledConnection> {
     return outcome;
   }
 
-  async #reopen(): Promise<C> {
+  async #reopen(key: KeyStamp): Promise<C> {
+    // The pause after a refused key is for that key.
+    if (this.#triedKey !== key) this.#backOff.keyChanged();
+    this.#triedKey = key;
     this.#backOff.check(this.#host);
     try {
-      this.#connection = await this.#open();
+      this.#opened = await this.#ways.open();
       this.#backOff.succeeded();
       this.#slots.restore();
-      return this.#connection;
+      return this.#opened.connection;
     } catch (thrown) {
       const error = asPraError(thrown);
       this.#backOff.failed(error);

@@ -5,10 +5,12 @@ import { connect } from './connect.ts';
 import { Connection } from './connection.ts';
 import type { HostAddress } from './host-address.ts';
 import { hostKeyOrder, judgeHostKey, knownKeys } from './host-key.ts';
-import { openIdentity, type AccountKey, type Identity } from './identity.ts';
+import { Identities, type StampedIdentity } from './identities.ts';
+import type { AccountKey } from './identity.ts';
+import { keyStamp } from './key-stamp.ts';
 import { readKnownHosts } from './known-hosts.ts';
 import type { SshLimits, SshLog } from './limits.ts';
-import { Line } from './line.ts';
+import { Line, type Opened } from './line.ts';
 
 /** A host to go through, and the account used for that; it needs AllowTcpForwarding and nothing else. */
 export interface JumpHost extends HostAddress {
@@ -31,11 +33,11 @@ interface Target {
   readonly key: AccountKey;
 }
 
-/** One line for each host and account, and one for each jump host; keys are opened once for all. */
+/** One line for each host and account, and one for each jump host; keys are opened once for all, and again when their files change. */
 export class Lines {
   readonly #options: LinesOptions;
   readonly #lines = new Map<string, Line<Connection>>();
-  readonly #identities = new Map<AccountKey, Promise<Identity>>();
+  readonly #identities = new Identities();
   readonly #closing = new AbortController();
 
   constructor(options: LinesOptions) {
@@ -74,15 +76,29 @@ export class Lines {
     let line = this.#lines.get(id);
     if (line === undefined) {
       const { limits, clock } = this.#options;
-      line = new Line(target.host.name, () => this.#open(target), limits, clock);
+      const ways = { open: () => this.#open(target), key: () => keyStamp(target.key) };
+      line = new Line(target.host.name, ways, limits, clock);
       this.#lines.set(id, line);
     }
     return line;
   }
 
-  async #open({ host, account, key }: Target): Promise<Connection> {
+  async #open(target: Target): Promise<Opened<Connection>> {
+    const { account, key } = target;
+    const first = await this.#identities.open(account, key);
+    try {
+      return { connection: await this.#login(target, first), key: first.stamp };
+    } catch (thrown) {
+      // The key was changed while we logged in with the one before, and the host has already forgotten that one.
+      const refused = thrown instanceof PraError && thrown.code === 'AUTH_REFUSED';
+      if (!refused || keyStamp(key) === first.stamp) throw thrown;
+      const second = await this.#identities.open(account, key);
+      return { connection: await this.#login(target, second), key: second.stamp };
+    }
+  }
+
+  async #login({ host, account }: Target, { identity }: StampedIdentity): Promise<Connection> {
     const { limits, clock, log, knownHosts } = this.#options;
-    const identity = await this.#identity(account, key);
     const known = knownKeys(await readKnownHosts(knownHosts), host);
     const wish = {
       host,
@@ -104,16 +120,5 @@ export class Lines {
       leave();
       throw thrown;
     }
-  }
-
-  #identity(account: string, key: AccountKey): Promise<Identity> {
-    let opening = this.#identities.get(key);
-    if (opening === undefined) {
-      opening = openIdentity(account, key);
-      this.#identities.set(key, opening);
-      // A mode or a passphrase can be put right while the server runs.
-      opening.catch(() => this.#identities.delete(key));
-    }
-    return opening;
   }
 }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LookReport, ReadResult } from '../../src/request/desk.ts';
 import { MODEL, makeStateDir, openTestDesk, type TestDesk } from '../support/desk-on-target.ts';
 import { startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
@@ -110,13 +110,41 @@ test('the program on a host ends too when the time of the call is over', async (
   await until(() => sleepersOf(target).length === 0);
 });
 
-test('a connection that ends in the middle of an answer is unreachable, not an answer', async () => {
-  const call = look('demo_sleep', [target.name], { seconds: 19 });
-  await until(() => sleepersOf(target).length === 1);
-  target.server.dropConnections();
-  const { results } = await call;
-  expect(results[0]).toMatchObject({ status: 'unreachable', code: 'UNREACHABLE', facts: {}, text: '' });
-  await until(() => sleepersOf(target).length === 0);
+describe('a connection that ends in the middle of an answer', () => {
+  /** Drops the connections as soon as the program runs, so many times. */
+  const dropped = async (times: number, seconds: number): Promise<ReadResult> => {
+    const call = look('demo_sleep', [target.name], { seconds });
+    const seen = new Set<number>();
+    for (let time = 0; time < times; time += 1) {
+      await until(() => sleepersOf(target).some((pid) => !seen.has(pid)));
+      for (const pid of sleepersOf(target)) seen.add(pid);
+      target.server.dropConnections();
+    }
+    const { results } = await call;
+    return results[0] as ReadResult;
+  };
+
+  test('costs nothing: a read is asked once more, and the ledger says so', async () => {
+    const before = lastSeq();
+    expect(await dropped(1, 2)).toMatchObject({ status: 'ok', code: null, exit: 0 });
+    expect(rowsOf('demo_sleep', before).map(([, code]) => code)).toEqual(['ASKED', 'ASKED_AGAIN', 'OK']);
+  });
+
+  test('is unreachable, not an answer, when it happens twice', async () => {
+    const before = lastSeq();
+    expect(await dropped(2, 19)).toMatchObject({
+      status: 'unreachable',
+      code: 'UNREACHABLE',
+      facts: {},
+      text: '',
+    });
+    expect(rowsOf('demo_sleep', before).map(([, code]) => code)).toEqual([
+      'ASKED',
+      'ASKED_AGAIN',
+      'UNREACHABLE',
+    ]);
+    await until(() => sleepersOf(target).length === 0);
+  });
 });
 
 test('closing does not wait for a host that is silent', async () => {

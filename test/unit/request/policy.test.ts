@@ -112,3 +112,20 @@ test('an action word goes out only for a request that is durably DISPATCHING, si
   expect(() => submit(request('DISPATCHING'), 'reload_proxy')).toThrow(code('NOT_APPROVED'));
   expect(() => submit(request('DISPATCHING', { host: 'web9' }))).toThrow(code('HOST_UNKNOWN'));
 });
+
+test('only reads are granted once more, and only in what is left of their time', () => {
+  const policy = policyOf();
+  const uptime = diagnostic('uptime');
+  const grant = policy.read('web1', uptime, checkArgs(uptime, {}));
+  const again = policy.again(grant, 1_250);
+  expect(again).toMatchObject({ account: 'reader', host: 'web1', line: grant.line, bytes: grant.bytes });
+  expect(again?.seconds).toBeCloseTo(grant.seconds - 1.3, 5);
+  expect(again?.id).not.toBe(grant.id);
+  expect(policy.again(grant, grant.seconds * 1_000 - 100)?.seconds).toBeCloseTo(0.1, 5);
+  expect(policy.again(grant, grant.seconds * 1_000 - 99)).toBeUndefined();
+  expect(policy.again(grant, grant.seconds * 1_000 + 60_000)).toBeUndefined();
+  expect(policy.again(policy.readVersion('web1'), 0)).toMatchObject({ line: 'version' });
+  expect(policy.again(policy.ask('web1', 'version', Buffer.alloc(0)), 0)).toMatchObject({ line: 'version' });
+  for (const word of ['prepare', 'status', 'result', 'fence'] as const)
+    expect(() => policy.again(policy.ask('web1', word, Buffer.alloc(0)), 0)).toThrow(code('INTERNAL'));
+});

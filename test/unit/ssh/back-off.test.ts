@@ -47,6 +47,16 @@ describe('BackOff', () => {
     expect(() => backOff.check('web1')).toThrow(expect.objectContaining({ code: 'AUTH_REFUSED' }));
   });
 
+  it('ends with another key after AUTH_REFUSED, and with nothing else', () => {
+    const { backOff } = setUp();
+    backOff.failed(new PraError('AUTH_REFUSED', { host: 'web1', account: 'reader' }));
+    backOff.keyChanged();
+    expect(() => backOff.check('web1')).not.toThrow();
+    backOff.failed(unreachable);
+    backOff.keyChanged();
+    expect(() => backOff.check('web1')).toThrow(expect.objectContaining({ code: 'UNREACHABLE' }));
+  });
+
   it.each(['HOST_KEY_UNKNOWN', 'KEY_PASSPHRASE', 'FILE_MODE'] as const)('does not pause after %s', (code) => {
     const { backOff } = setUp();
     backOff.failed(new PraError(code));
