@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { followedKey } from '../../src/app/keys.ts';
 import type { Channel } from '../../src/request/ports.ts';
@@ -82,28 +83,51 @@ describe('a key file that is replaced while the process runs', () => {
     expect(host.server.accepted()).toBe(2);
   });
 
+  /** Asks while the host keeps its door shut: the key has been read, and nothing was said yet. `then` happens, and the door opens. */
+  const askedBefore = async (then: () => void): Promise<number | undefined> => {
+    const arrived = Promise.withResolvers<void>();
+    const opened = Promise.withResolvers<void>();
+    const door = createServer({ pauseOnConnect: true }, (near) => {
+      arrived.resolve();
+      void opened.promise.then(() => {
+        const far = connect({ host: '127.0.0.1', port: host.server.port });
+        for (const end of [near, far]) end.on('error', () => {});
+        near.pipe(far).pipe(near);
+      });
+    });
+    await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
+    const { port } = door.address() as AddressInfo;
+    const web1 = { name: 'web1', address: '127.0.0.1', port, hostKeyAlias: 'web1' };
+    const asking = echo(host.channel({ hosts: { web1 } }), 'x');
+    asking.catch(() => {});
+    try {
+      await arrived.promise;
+      then();
+      opened.resolve();
+      return await asking;
+    } finally {
+      door.close();
+    }
+  };
+
   it('is read again when the host forgets the old one while that one logs in', async () => {
     host = await startSshTestHost();
-    const channel = host.channel();
     const next = makeKey(host.root, 'next');
-    const [asking] = [echo(channel, 'x')];
-    // The old key was read, the connection is being made: from here on only the new one counts.
-    await until(() => host.server.accepted() === 1);
-    accept(next);
-    replace(next);
-    expect(await asking).toBe(0);
+    const exit = await askedBefore(() => {
+      accept(next);
+      replace(next);
+    });
+    expect(exit).toBe(0);
     expect(host.server.accepted()).toBe(2);
   });
 
   it('that is refused too is tried no third time', async () => {
     host = await startSshTestHost();
-    const channel = host.channel();
     const next = makeKey(host.root, 'next');
-    const asking = echo(channel, 'x');
-    asking.catch(() => {});
-    await until(() => host.server.accepted() === 1);
-    accept();
-    replace(next);
+    const asking = askedBefore(() => {
+      accept();
+      replace(next);
+    });
     await expect(asking).rejects.toMatchObject({ code: 'AUTH_REFUSED' });
     expect(host.server.accepted()).toBe(2);
   });
