@@ -10,6 +10,7 @@ import { asPraError, PraError } from './errors.ts';
 import type { Log } from './log.ts';
 import { openDesk, type OpenDesk } from './request/open-desk.ts';
 import type { Channel, Store } from './request/ports.ts';
+import { hostKeyNames } from './ssh/host-key-names.ts';
 import { openChannel } from './ssh/open-channel.ts';
 import { signTicket } from './approver/sign.ts';
 
@@ -56,6 +57,7 @@ export const compose = (version: string, log: Log): CliParts => {
       const { makeApproverKey } = await import('./approver/enrol.ts');
       return makeApproverKey(want);
     },
+    hostKeyNames: (config) => hostKeyNames(channelOptions(config, log)),
     trustHostKey: async (config, want) => {
       const { trustHostKey } = await import('./ssh/trust-host-key.ts');
       return trustHostKey(channelOptions(config, log), want);

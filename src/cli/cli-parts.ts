@@ -29,6 +29,11 @@ export interface CliParts {
     readonly path: string;
     readonly principal: string;
   }): Promise<{ readonly path: string }>;
+  /**
+   * Under which name known_hosts has the key of each host and jump host (src/ssh/host-key.ts); those it does not know are left
+   * out. Throws KNOWN_HOSTS_BAD.
+   */
+  hostKeyNames(config: Config): Promise<ReadonlyMap<string, string>>;
   /** Trusts exactly this key of a host (src/ssh/trust-host-key.ts). */
   trustHostKey(
     config: Config,

@@ -13,6 +13,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addExecute } from './commands/execute.ts';
 import { addHosts } from './commands/hosts.ts';
 import { addInit } from './commands/init.ts';
+import { addInventory } from './commands/inventory.ts';
 import { addLook } from './commands/look.ts';
 import { addPending } from './commands/pending.ts';
 import { addPropose } from './commands/propose.ts';
@@ -45,6 +46,7 @@ const COMMANDS = [
   addRenew,
   addAudit,
   addHosts,
+  addInventory,
   addInit,
   addDoctor,
 ];

@@ -27,6 +27,12 @@ export const cliEn = {
   'catalog.not_ours': 'The folder {dir} has files and no DIGESTS: it was not made by catalog build.',
   'catalog.no_base': 'There is no DIGESTS in {dir}: it was not made by catalog build.',
 
+  // inventory
+  'inventory.collision':
+    'Group {from} and {other} would both be {group} in Ansible, so that a playbook would act on the hosts of both. Rename one of them.',
+  'inventory.path':
+    'A path in the configuration has a quote, a backslash, a dollar sign or a brace: ssh or Ansible would read it as something else. Rename the file.',
+
   // look
   'look.text': 'text from {host} (untrusted):',
   'look.more': '… {count} more lines; --full shows them',

@@ -53,6 +53,12 @@ export const knownKeys = (lines: readonly KnownHostsLine[], host: HostAddress): 
   return { trusted, revoked };
 };
 
+/** The name under which known_hosts has keys that are trusted for the host; undefined when there are none. */
+export const knownName = (lines: readonly KnownHostsLine[], host: HostAddress): string | undefined => {
+  const names = lookupNames(host).flat();
+  return names.find((name) => lines.some((line) => matchesHost(line.hosts, name) && mayTrust(line, names)));
+};
+
 /** Algorithms to offer: first those of keys that are known for the host, so that the server shows one of these. */
 export const hostKeyOrder = (known: KnownKeys): HostKeyAlgorithm[] => {
   const types = known.trusted.map((key) => keyTypeOf(key));

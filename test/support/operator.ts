@@ -44,7 +44,15 @@ export interface OperatorOptions {
   /** Directory that is this operator's alone. */
   readonly home: string;
   readonly hosts: Readonly<
-    Record<string, { readonly address: string; readonly port?: number; readonly tags?: readonly string[] }>
+    Record<
+      string,
+      {
+        readonly address: string;
+        readonly port?: number;
+        readonly tags?: readonly string[];
+        readonly jump?: string;
+      }
+    >
   >;
   readonly keys: { readonly reader: string; readonly runner: string; readonly auto?: string };
   readonly approver?: { readonly principal: string; readonly key: string };

@@ -14,6 +14,7 @@ import { ensureTransportKey, publicLine } from '../init/transport-key.ts';
 import type { Page } from '../page.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
+import { shellWord } from '../shell-word.ts';
 
 interface Options {
   readonly host?: readonly NewHost[];
@@ -87,7 +88,7 @@ const initialise = async (context: CliContext, options: Options): Promise<InitRe
     approver_command:
       approver === undefined || keys.approver !== undefined
         ? null
-        : `ssh-keygen -t ed25519 -a 100 -C ${quoted(approver.principal)} -f ${quoted(approver.key)}`,
+        : `ssh-keygen -t ed25519 -a 100 -C ${shellWord(approver.principal)} -f ${shellWord(approver.key)}`,
     provision_command: [
       'ansible-playbook',
       '-i',
@@ -96,7 +97,7 @@ const initialise = async (context: CliContext, options: Options): Promise<InitRe
       `@${vars}`,
       join(context.parts.packageRoot, 'ansible/playbooks/provision.yml'),
     ]
-      .map(quoted)
+      .map(shellWord)
       .join(' '),
     desktop_entry: desktopEntry(context.parts.program, path, context.io.env),
   };
@@ -133,10 +134,6 @@ const writeUnlessThere = (path: string, text: string, force = false): { path: st
   if (made) writeFileSync(path, text, { mode: 0o600 });
   return { path, made };
 };
-
-/** For a line that a person pastes into a POSIX shell. */
-const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/u.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 
 const reportPage = (page: Page, report: InitReport): void => {
   const config = loadConfig(report.files[0]?.path);
