@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { followedKey } from '../../src/app/keys.ts';
 import type { Channel } from '../../src/request/ports.ts';
@@ -87,13 +87,15 @@ describe('a key file that is replaced while the process runs', () => {
   const askedBefore = async (then: () => void): Promise<number | undefined> => {
     const arrived = Promise.withResolvers<void>();
     const opened = Promise.withResolvers<void>();
+    const letIn = async (near: Socket): Promise<void> => {
+      await opened.promise;
+      const far = connect({ host: '127.0.0.1', port: host.server.port });
+      for (const end of [near, far]) end.on('error', () => {});
+      near.pipe(far).pipe(near);
+    };
     const door = createServer({ pauseOnConnect: true }, (near) => {
       arrived.resolve();
-      void opened.promise.then(() => {
-        const far = connect({ host: '127.0.0.1', port: host.server.port });
-        for (const end of [near, far]) end.on('error', () => {});
-        near.pipe(far).pipe(near);
-      });
+      void letIn(near);
     });
     await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
     const { port } = door.address() as AddressInfo;
