@@ -54,7 +54,7 @@ def apply(site, host):
         host.note('same', 'skipped', f'{NPROC}: this host has no limits.d')
     if changed and not host.check:
         host.run([SYSTEMCTL, 'daemon-reload'])
-    if not host.check:
+    if not host.check or not changed:
         for channel, uid in uids.items():
             _assert_effective(host, uid, getattr(site.limits, channel))
     if not _sessions_use_slices(host):

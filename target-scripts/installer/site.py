@@ -316,10 +316,11 @@ def _sudo(value):
 
 
 def _limits(value):
+    # A connection costs two processes and each of its eight channels six: room for three clients at the same time.
     section = _members(value, 'limits', (), ('reader', 'runner'))
     return Limits(
-        reader=_slice_limit(section.get('reader', {}), 'limits.reader', SliceLimit(64, '512M', '100%')),
-        runner=_slice_limit(section.get('runner', {}), 'limits.runner', SliceLimit(128, '1G', '200%')),
+        reader=_slice_limit(section.get('reader', {}), 'limits.reader', SliceLimit(256, '512M', '100%')),
+        runner=_slice_limit(section.get('runner', {}), 'limits.runner', SliceLimit(256, '1G', '200%')),
     )
 
 

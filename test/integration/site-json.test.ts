@@ -61,8 +61,8 @@ test('what may be left out has its default', () => {
     sshd: { max_sessions: 10, hardened_algorithms: false, port: null },
     sudo: { pin_digest: false },
     limits: {
-      reader: { tasks: 64, memory: '512M', cpu: '100%' },
-      runner: { tasks: 128, memory: '1G', cpu: '200%' },
+      reader: { tasks: 256, memory: '512M', cpu: '100%' },
+      runner: { tasks: 256, memory: '1G', cpu: '200%' },
     },
     logs: { remote: null, append_only: true },
     fail2ban: { enabled: true, ignore: [] },
