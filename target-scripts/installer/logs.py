@@ -1,0 +1,250 @@
+"""Stage logs: a file for each program, filled by rsyslog and turned by logrotate.
+
+What belongs into a file is decided by fields that journald took from the kernel, never by a tag, which anybody can write: `_UID` is that of
+the account (of root for pra-run), and `_EXE`, where the sender still lived when journald looked, is the program that sends
+(logger(1) for the two wrappers, Python for pra-run). A record of anybody else under our tag stays in the host's own files.
+
+rsyslog reads these fields with imjournal. Where its configuration does not load that, it is loaded here, for our records alone: all
+others go on to come through the socket they came through before.
+"""
+
+import re
+import time
+
+from .programs import CANONICAL, READER, RUNNER
+from .refusal import Refusal
+
+RULES = '/etc/rsyslog.d/10-mcp-pra.conf'
+TURNING = '/etc/logrotate.d/mcp-pra'
+RSYSLOGD = '/usr/sbin/rsyslogd'
+LOGROTATE = '/usr/sbin/logrotate'
+CHATTR = '/usr/bin/chattr'
+LSATTR = '/usr/bin/lsattr'
+SYSTEMCTL = '/usr/bin/systemctl'
+# Where rsyslog's modules are: Debian and Ubuntu by architecture, RHEL.
+MODULE_FOLDERS = ('/usr/lib', '/usr/lib64')
+LOGGER, PYTHON = '/usr/bin/logger', '/usr/bin/python3'
+PROGRAMS = ('mcp-wrapper', 'pra-exec', 'pra-run')
+PROOF_SECONDS = 20
+# Of the queue for a remote server that does not answer: the oldest records wait on disk, what is beyond is only in the files here.
+QUEUE = 'queue.type="LinkedList" queue.filename="mcp-pra-remote" queue.size="10000" queue.maxDiskSpace="64m" queue.saveOnShutdown="on" queue.timeoutEnqueue="0"'
+
+
+def path_of(program):
+    return f'/var/log/{program}.log'
+
+
+def rules(uids, owner, loads_imjournal, remote=None, driver=None):
+    """The file for rsyslog.d. `uids` by account, `owner` the (user, group) of the files, `driver` the TLS driver for `remote` (RemoteLog)."""
+    tags = ' or '.join(f"$programname == '{program}'" for program in PROGRAMS)
+    rows = ['# Managed by mcp-pra. By fields that journald took from the kernel; a tag is only what the sender says.']
+    if loads_imjournal:
+        # No rate limit: it would be one for all of the host, and whoever floods the journal would silence our records with it.
+        rows.append('module(load="imjournal" StateFile="mcp-pra-imjournal.state" IgnorePreviousMessages="on" Ratelimit.Interval="0" UsePid="system")')
+    if remote is not None:
+        rows += _forwarding(remote, driver)
+    rows.append("if $inputname == 'imjournal' then {")
+    for program, trusted in (
+        ('mcp-wrapper', f"$!_UID == '{uids[READER]}' and ($!_EXE == '' or $!_EXE == '{LOGGER}')"),
+        ('pra-exec', f"$!_UID == '{uids[RUNNER]}' and ($!_EXE == '' or $!_EXE == '{LOGGER}')"),
+        ('pra-run', f"$!_UID == '0' and ($!_EXE == '' or $!_EXE startswith '{PYTHON}')"),
+    ):
+        user, group = owner
+        rows += [
+            f"    if $programname == '{program}' and {trusted} then {{",
+            f'        action(type="omfile" file="{path_of(program)}" fileCreateMode="0640" fileOwner="{user}" fileGroup="{group}")',
+            *(['        call mcp-pra-remote'] if remote is not None else []),
+            '        stop',
+            '    }',
+        ]
+    if loads_imjournal:
+        # What is left of our tags is somebody else's: it goes on from here, and its copy from the socket ends below.
+        rows += [f'    if not ({tags}) then stop', '}', f"if $inputname == 'imuxsock' and ({tags}) then stop"]
+    else:
+        rows.append('}')
+    return ''.join(f'{row}\n' for row in rows).encode('ascii')
+
+
+def _forwarding(remote, driver):
+    """TLS or nothing: a server whose certificate is of another name or authority gets no record. A dead one never makes anybody wait."""
+    return [
+        'ruleset(name="mcp-pra-remote") {',
+        f'    action(type="omfwd" target="{remote.host}" port="{remote.port}" protocol="tcp" TCP_Framing="octet-counted"',
+        f'        template="RSYSLOG_SyslogProtocol23Format" StreamDriver="{driver}" StreamDriverMode="1" StreamDriverAuthMode="x509/name"',
+        f'        StreamDriverPermittedPeers="{remote.name}" StreamDriver.CAFile="{remote.ca}"',
+        f'        action.resumeRetryCount="-1" action.resumeInterval="10" {QUEUE})',
+        '}',
+    ]
+
+
+def turning(owner, is_append_only):
+    """The file for logrotate.d. maxsize: whoever has a key that is refused all day long must not fill /var before the week is over."""
+    user, group = owner
+    files = ' '.join(path_of(program) for program in PROGRAMS)
+    # A file that is append-only cannot be renamed, by root neither.
+    before = ['    prerotate', f'        {CHATTR} -f -a {files} || true', '    endscript'] if is_append_only else []
+    after = [f'        {CHATTR} -f +a {files} || true'] if is_append_only else []
+    rows = [
+        '# Managed by mcp-pra.',
+        f'{files} {{',
+        *('    weekly', '    maxsize 50M', '    rotate 12', '    compress', '    delaycompress', '    missingok', '    notifempty'),
+        f'    create 0640 {user} {group}',
+        '    sharedscripts',
+        *before,
+        '    postrotate',
+        f'        {SYSTEMCTL} kill --signal=HUP rsyslog.service',
+        *after,
+        '    endscript',
+        '}',
+    ]
+    return ''.join(f'{row}\n' for row in rows).encode('ascii')
+
+
+def apply(site, host):
+    if not host.exists(RSYSLOGD):
+        _stay_with_journal(host, 'this host has no rsyslog')
+        return
+    if find_module(host, 'imjournal.so') is None:
+        _stay_with_journal(host, 'its rsyslog has no imjournal')
+        return
+    driver = None if site.logs.remote is None else _find_driver(host, site.logs.remote)
+    uids = {name: entry.pw_uid for name in (READER, RUNNER) if (entry := host.account(name)) is not None}
+    if len(uids) < 2:
+        if not host.check:
+            raise Refusal('the two accounts are not there yet; run the stage account first')
+        for path in (RULES, TURNING):
+            host.note('changed', '0644', path)
+        return
+    owner = _owner(host)
+    host.undo_with(lambda: _restart(host))  # registered first, done last: after the files are back
+    changed = host.write(RULES, 0o644, rules(uids, owner, not _imjournal_is_loaded(host), site.logs.remote, driver))
+    if changed and not host.check:
+        host.run([RSYSLOGD, '-N1'])
+    is_append_only = site.logs.append_only and _make_files(host, owner)
+    if not site.logs.append_only:
+        _set_append_only(host, False)
+    if host.exists(LOGROTATE):
+        if host.write(TURNING, 0o644, turning(owner, is_append_only)) and not host.check:
+            host.run([LOGROTATE, '-d', TURNING])
+    else:
+        host.note('same', 'skipped', f'{TURNING}: this host has no logrotate; nothing turns the three files')
+    if changed and not host.check:
+        _restart(host)
+        _prove(host)
+
+
+def remove(_site, host):
+    changed = host.gone(RULES)
+    host.gone(TURNING)
+    # The logs stay: they say what was done. Without rules nobody writes to them any more.
+    _set_append_only(host, False)
+    if changed and host.exists(RSYSLOGD) and not host.check:
+        _restart(host)
+
+
+def _stay_with_journal(host, why):
+    """The records are in the journal in any case, with the same fields."""
+    host.gone(RULES)
+    host.gone(TURNING)
+    host.note('same', 'skipped', f'the log files: {why}; read the records with journalctl (docs/logs.md)')
+
+
+# ---- rsyslog --------------------------------------------------------------------------------------------------------
+
+
+def find_module(host, name):
+    """The path of one of rsyslog's modules, or None."""
+    for folder in MODULE_FOLDERS:
+        for place in (folder, *(f'{folder}/{one}' for one in host.names_in(folder) if one.endswith('-linux-gnu'))):
+            if host.exists(f'{place}/rsyslog/{name}'):
+                return f'{place}/rsyslog/{name}'
+    return None
+
+
+def _find_driver(host, remote):
+    if not host.exists(remote.ca):
+        raise Refusal(f'logs.remote.ca (mcp_pra_logs): {remote.ca} is not on this host; put the certificates of the authority there first')
+    for module, driver in (('lmnsd_ossl.so', 'ossl'), ('lmnsd_gtls.so', 'gtls')):
+        if find_module(host, module) is not None:
+            return driver
+    raise Refusal('logs.remote (mcp_pra_logs) needs TLS for rsyslog: install rsyslog-openssl or rsyslog-gnutls first')
+
+
+def _configuration(host):
+    """What rsyslog reads but for our own file, comments left out."""
+    texts = [host.read('/etc/rsyslog.conf')]
+    texts += [host.read(f'/etc/rsyslog.d/{name}') for name in host.names_in('/etc/rsyslog.d') if f'/etc/rsyslog.d/{name}' != RULES and name.endswith('.conf')]
+    lines = b'\n'.join(text for text in texts if text).decode('utf-8', 'replace').splitlines()
+    return '\n'.join(line.split('#', 1)[0] for line in lines)
+
+
+def _imjournal_is_loaded(host):
+    return re.search(r'module\s*\(\s*load\s*=\s*"imjournal"|\$ModLoad\s+imjournal', _configuration(host), re.IGNORECASE) is not None
+
+
+def _owner(host):
+    """Ubuntu's rsyslog gives up root: it could not write to files of root's, nor hand them over."""
+    text = _configuration(host)
+    user = re.search(r'\$PrivDropToUser\s+([a-z_][a-z0-9_-]{0,31})|privdrop\.user\.name\s*=\s*"([a-z_][a-z0-9_-]{0,31})"', text, re.IGNORECASE)
+    return ((user[1] or user[2]) if user else 'root', 'adm')
+
+
+def _restart(host):
+    """rsyslog reads its configuration only when it starts. One that somebody stopped stays stopped."""
+    host.run([SYSTEMCTL, 'try-restart', 'rsyslog.service'])
+
+
+def _prove(host):
+    """A record of our own has to arrive: rsyslog starts, and says nothing, also when it may not read the journal."""
+    if host.run([SYSTEMCTL, 'is-active', '--quiet', 'rsyslog.service'], ok=None).code != 0:
+        host.note('same', 'skipped', 'the proof that records arrive: rsyslog does not run')
+        return
+    pra_run, log = f'{CANONICAL["BIN"]}/pra-run', path_of('pra-run')
+    if not host.exists(pra_run):
+        host.note('same', 'skipped', f'the proof that records arrive: {pra_run} is not installed yet')
+        return
+    before = host.read(log) or b''
+    host.run([pra_run, 'version'], ok=None)
+    end = time.monotonic() + PROOF_SECONDS
+    while b'word=version' not in (host.read(log) or b'')[len(before) :]:
+        if time.monotonic() > end:
+            raise Refusal(
+                f'rsyslog took the rules, but no record of pra-run came to {log} within {PROOF_SECONDS} seconds: '
+                'see journalctl -u rsyslog; may it read the journal (AppArmor, SELinux, Storage= in journald.conf)?'
+            )
+        time.sleep(0.05)
+
+
+# ---- append-only ----------------------------------------------------------------------------------------------------
+
+
+def _make_files(host, owner):
+    """The three files, append-only; whether the file system can do that. rsyslog would make them, but without the flag."""
+    if not host.exists(CHATTR) or not host.exists(LSATTR):
+        host.note('same', 'skipped', 'append-only: this host has no chattr')
+        return False
+    for program in PROGRAMS:
+        path = path_of(program)
+        if not host.exists(path):
+            argv = ['/usr/bin/install', '-m', '0640', '-o', owner[0], '-g', owner[1], '/dev/null', path]
+            host.change(argv, f'0640 {path}', undo=['/usr/bin/rm', '-f', path])
+    return _set_append_only(host, True)
+
+
+def _set_append_only(host, wanted):
+    """Sets or takes away the flag where it is not as wanted; False where the file system does not know it."""
+    sign, back = ('+a', '-a') if wanted else ('-a', '+a')
+    for program in PROGRAMS:
+        path = path_of(program)
+        if not host.exists(path) or not host.exists(LSATTR):
+            continue
+        said = host.run([LSATTR, '-d', path], ok=None)
+        if said.code != 0:
+            host.note('same', 'skipped', f'append-only: the file system of {path} does not know it')
+            return False
+        if ('a' in said.output.split()[0]) != wanted:
+            try:
+                host.change([CHATTR, sign, path], f'append-only {sign[0]} {path}', undo=[CHATTR, back, path])
+            except Refusal as refusal:
+                raise Refusal(f'{refusal}; say append_only: false in mcp_pra_logs where the file system cannot do it') from None
+    return True
