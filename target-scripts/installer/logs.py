@@ -23,6 +23,7 @@ LSATTR = '/usr/bin/lsattr'
 SYSTEMCTL = '/usr/bin/systemctl'
 # Where rsyslog's modules are: Debian and Ubuntu by architecture, RHEL.
 MODULE_FOLDERS = ('/usr/lib', '/usr/lib64')
+WORK_FOLDERS = ('/var/spool/rsyslog', '/var/lib/rsyslog')
 LOGGER, PYTHON = '/usr/bin/logger', '/usr/bin/python3'
 PROGRAMS = ('mcp-wrapper', 'pra-exec', 'pra-run')
 PROOF_SECONDS = 20
@@ -140,6 +141,10 @@ def remove(_site, host):
     _set_append_only(host, False)
     if changed and host.exists(RSYSLOGD) and not host.check:
         _restart(host)
+    for folder in WORK_FOLDERS:  # after the restart: the old rsyslog wrote its place in the journal once more
+        for name in host.names_in(folder):
+            if name.startswith(('mcp-pra-imjournal.state', 'mcp-pra-remote')):
+                host.gone(f'{folder}/{name}')
 
 
 def _stay_with_journal(host, why):
