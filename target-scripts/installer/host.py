@@ -57,6 +57,9 @@ class Host:
         self.diff = diff
         self.root = root
         self.keeps_evidence = keeps_evidence
+        # Of stage sshd: how long a change waits for its confirmation, and the two public keys that prove it meanwhile.
+        self.confirm_seconds = 120
+        self.probe = None
         self.notes = []
         self.finished = []
         self._undo = []
@@ -106,6 +109,10 @@ class Host:
     def is_spare(self, path):
         """Whether `write` or `gone` keeps this file until the stage is through."""
         return self._at(path) in self._kept
+
+    def has(self, path, mode, content, uid=0, gid=0):
+        """Whether `write` would find nothing to do."""
+        return self._is_file(self._at(path), mode, content, uid, gid)
 
     def account(self, name):
         """The passwd entry of an account (pwd.struct_passwd), or None."""

@@ -9,11 +9,15 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 
-AUTHORIZED_KEYS = '/etc/mcp-pra/authorized_keys'
-PRINCIPALS = '/etc/mcp-pra/principals'
-USER_CA_KEYS = '/etc/mcp-pra/user_ca_keys'
-REVOKED_KEYS = '/etc/mcp-pra/revoked_keys'
-KEY_EXPIRY = '/etc/mcp-pra/key-expiry'
+from . import programs
+from .programs import CANONICAL
+
+BIN, ETC = CANONICAL['BIN'], CANONICAL['ETC']
+AUTHORIZED_KEYS = f'{ETC}/authorized_keys'
+PRINCIPALS = f'{ETC}/principals'
+USER_CA_KEYS = f'{ETC}/user_ca_keys'
+REVOKED_KEYS = f'{ETC}/revoked_keys'
+KEY_EXPIRY = f'{ETC}/key-expiry'
 
 # OpenSSH 9.1 is the first that takes a time in UTC, with a Z; an older one ignores the whole line for it.
 UTC_SINCE = (9, 1)
@@ -28,8 +32,8 @@ class Account:
     program: str
 
 
-READER = Account('mcp-reader', 'reader', '/usr/local/bin/mcp-wrapper')
-RUNNER = Account('pra-runner', 'runner', '/usr/local/bin/pra-exec')
+READER = Account(programs.READER, 'reader', f'{BIN}/mcp-wrapper')
+RUNNER = Account(programs.RUNNER, 'runner', f'{BIN}/pra-exec')
 ACCOUNTS = (READER, RUNNER)
 
 # Every file that may be there; what `files` does not name must not be.

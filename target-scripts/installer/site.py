@@ -183,7 +183,7 @@ def parse_site(data):
         keys=_keys(top['keys']),
         certificates=_certificates(top.get('certificates', {})),
         allowed_signers=_allowed_signers(top['allowed_signers']),
-        auto_keys=tuple(_public_key(key, f'auto_keys[{at}]') for at, key in enumerate(_list(top.get('auto_keys', []), 'auto_keys', MAX_KEYS))),
+        auto_keys=tuple(public_key(key, f'auto_keys[{at}]') for at, key in enumerate(_list(top.get('auto_keys', []), 'auto_keys', MAX_KEYS))),
         policy=_policy(top.get('policy', {})),
         names=_names(top.get('names', {})),
         sshd=_sshd(top.get('sshd', {})),
@@ -227,13 +227,13 @@ def _login_keys(value, where):
 def _login_key(value, where):
     members = _members(value, where, ('key',), ('expires', 'from'))
     return LoginKey(
-        key=_public_key(members['key'], where),
+        key=public_key(members['key'], where),
         expires=_moment(members.get('expires'), f'{where}.expires'),
         sources=_sources(members.get('from', []), f'{where}.from'),
     )
 
 
-def _public_key(value, where):
+def public_key(value, where):
     """A whole key, as in a `.pub` file: options, a second line or a lost character could change what sshd makes of the line."""
     found = re.fullmatch(KEY_LINE, value, re.ASCII) if isinstance(value, str) else None
     if found is None:
@@ -262,7 +262,7 @@ def _certificates(value):
     section = _members(value, 'certificates', (), ('ca_keys', 'from'))
     keys = _list(section.get('ca_keys', []), 'certificates.ca_keys', MAX_KEYS)
     return Certificates(
-        ca_keys=tuple(_public_key(key, f'certificates.ca_keys[{at}]') for at, key in enumerate(keys)),
+        ca_keys=tuple(public_key(key, f'certificates.ca_keys[{at}]') for at, key in enumerate(keys)),
         sources=_sources(section.get('from', []), 'certificates.from'),
     )
 
