@@ -21,6 +21,8 @@ export interface HostConfig {
   readonly groups: readonly string[];
   /** Name of an entry of `jumps`. */
   readonly jump: string | undefined;
+  /** Which program connects. */
+  readonly transport: 'ssh2' | 'openssh';
 }
 
 /** A private key file and the account it opens. Paths are absolute. */
@@ -207,12 +209,13 @@ const settle = (raw: RawConfig, path: string, source: ConfigSource, context: Pat
   return {
     path,
     stateDir: stateDir(context),
-    hosts: Object.entries(raw.hosts).map(([name, { address, port, tags, jump }]) => ({
+    hosts: Object.entries(raw.hosts).map(([name, { address, port, tags, jump, transport }]) => ({
       name,
       address,
       port,
       tags,
       jump,
+      transport,
       groups: [...groups].filter(([, members]) => members.includes(name)).map(([group]) => group),
     })),
     jumps: Object.entries(raw.jumps).map(([name, { address, port, user, key, passphrase }]) => ({

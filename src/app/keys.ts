@@ -17,9 +17,9 @@ export const channelOptions = (config: Config, log: Log): OpenChannelOptions => 
   });
   return {
     hosts: Object.fromEntries(
-      config.hosts.map(({ name, address, port, jump }) => [
+      config.hosts.map(({ name, address, port, jump, transport }) => [
         name,
-        { name, address, port, jump, hostKeyAlias: name },
+        { name, address, port, jump, transport, hostKeyAlias: name },
       ]),
     ),
     jumps: Object.fromEntries(

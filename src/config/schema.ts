@@ -54,7 +54,10 @@ const host = z.strictObject({
   port: port.default(22),
   tags: z.array(z.string().regex(TAG, 'must be small letters, digits, _ . and -')).max(32).default([]),
   jump: z.string().optional().describe('Name of an entry of jumps to go through.'),
-  transport: z.literal('ssh2').default('ssh2'),
+  transport: z
+    .enum(['ssh2', 'openssh'])
+    .default('ssh2')
+    .describe("Which program connects: this one itself, or the system's ssh (docs/certificates.md)."),
 });
 
 const jump = z.strictObject({

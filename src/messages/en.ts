@@ -165,6 +165,18 @@ export const en = {
     '{host} refuses the key of account {account}.',
     'Provision the host again, or check with: mcp-pra doctor --host {host}',
   ],
+  SSH_TOO_OLD: [
+    'ssh',
+    2,
+    'transport openssh needs OpenSSH 8.5 or newer on this machine ({version}).',
+    'Install the OpenSSH client, or use transport: ssh2 for this host.',
+  ],
+  OPENSSH_FOLDER: [
+    'ssh',
+    2,
+    'There is no directory for the sockets of ssh.',
+    'Set XDG_RUNTIME_DIR or TMPDIR to a short path of plain characters, writable by you.',
+  ],
   DEADLINE: ['ssh', 5, '{host} did not answer within {seconds} s.', 'Try again, or look at the host.'],
   CANCELLED: ['ssh', 130, 'The call was cancelled.', 'The target was told to stop.'],
   OUTPUT_TOO_LARGE: [

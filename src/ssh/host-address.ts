@@ -5,6 +5,8 @@ export interface HostAddress {
   /** An IP address or a DNS name. */
   readonly address: string;
   readonly port: number;
+  /** Which program connects: ssh2 in this process, or the system's ssh. `ssh2` unless told. */
+  readonly transport?: 'ssh2' | 'openssh' | undefined;
   /** Name of an entry of `jumps` to go through. */
   readonly jump?: string | undefined;
   /** As `HostKeyAlias` of ssh_config(5): looked up before the address. Usually the configured name. */

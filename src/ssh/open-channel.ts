@@ -6,7 +6,9 @@ import { knownKeys } from './host-key.ts';
 import type { AccountKey } from './identity.ts';
 import { readKnownHosts } from './known-hosts.ts';
 import { DEFAULT_LIMITS, type SshLimits, type SshLog } from './limits.ts';
+import type { Line } from './line.ts';
 import type { JumpHost, Lines, LinesOptions } from './lines.ts';
+import type { OpensshLines } from './openssh-lines.ts';
 
 export interface OpenChannelOptions {
   /** By name: the only hosts this channel talks to. */
@@ -61,11 +63,17 @@ export const settle = (options: OpenChannelOptions): LinesOptions => {
 export const openChannel = (options: OpenChannelOptions): Channel => {
   const settled = settle(options);
   const closing = new AbortController();
-  let loading: Promise<Lines> | undefined;
+  let ssh2: Promise<Lines> | undefined;
+  let openssh: Promise<OpensshLines> | undefined;
 
-  const lines = (): Promise<Lines> => {
-    loading ??= import('./lines.ts').then((module) => new module.Lines(settled));
-    return loading;
+  /** By the host's own transport; each is loaded when a host first needs it. A host that is not configured is refused by either. */
+  const lineTo = async (host: string, account: 'reader' | 'runner'): Promise<Line> => {
+    if (settled.hosts.get(host)?.transport === 'openssh') {
+      openssh ??= import('./openssh-lines.ts').then((module) => new module.OpensshLines(settled));
+      return (await openssh).to(host, account);
+    }
+    ssh2 ??= import('./lines.ts').then((module) => new module.Lines(settled));
+    return (await ssh2).to(host, account);
   };
 
   const run = async (grant: Grant, { signal, onStdout }: ChannelOptions = {}): Promise<ChannelResult> => {
@@ -79,7 +87,7 @@ export const openChannel = (options: OpenChannelOptions): Channel => {
     if (sources.some((source) => source.aborted)) cancel();
     try {
       stop.signal.throwIfAborted();
-      const line = (await lines()).to(grant.host, grant.account);
+      const line = await lineTo(grant.host, grant.account);
       return await line.run({ ...grant, onStdout }, stop.signal);
     } finally {
       clearTimeout(timer);
@@ -97,7 +105,7 @@ export const openChannel = (options: OpenChannelOptions): Channel => {
     },
     close: async () => {
       closing.abort();
-      await (await loading)?.close();
+      await Promise.all([ssh2, openssh].map(async (lines) => (await lines)?.close()));
     },
   };
 };

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AccountKey } from '../../src/ssh/identity.ts';
 import { makeKey } from '../support/ssh-keys.ts';
 import { runLine, startSshTestHost, until, type SshTestHost } from '../support/ssh-test-host.ts';
+import { opensshIsTried } from '../support/transport-under-test.ts';
 
 let host: SshTestHost;
 afterEach(async () => {
@@ -52,12 +53,16 @@ describe('the reader key', () => {
     expect(host.server.accepted()).toBe(0);
   });
 
-  it.each(['rsa', 'ecdsa'] as const)('may be %s', async (sort) => {
-    host = await startSshTestHost();
-    const key = makeKey(host.root, 'other', { sort });
-    writeFileSync(host.keysFile, `${key.line}\n`);
-    expect(await sayAs({ keyPath: key.path })).toBe('hello\n');
-  });
+  // The embedded server announces no rsa-sha2-512 that OpenSSH could read; the lab tries RSA with sshd.
+  it.each(opensshIsTried() ? (['ecdsa'] as const) : (['rsa', 'ecdsa'] as const))(
+    'may be %s',
+    async (sort) => {
+      host = await startSshTestHost();
+      const key = makeKey(host.root, 'other', { sort });
+      writeFileSync(host.keysFile, `${key.line}\n`);
+      expect(await sayAs({ keyPath: key.path })).toBe('hello\n');
+    },
+  );
 
   it('is refused when the host does not list it, and not offered again at once', async () => {
     host = await startSshTestHost();

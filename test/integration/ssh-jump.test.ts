@@ -6,6 +6,7 @@ import { trustHostKey } from '../../src/ssh/trust-host-key.ts';
 import { startJumpServer, type JumpServer } from '../support/jump-server.ts';
 import { makeKey, type SshKeyPair } from '../support/ssh-keys.ts';
 import { runLine, startSshTestHost, until, type SshTestHost } from '../support/ssh-test-host.ts';
+import { transportUnderTest } from '../support/transport-under-test.ts';
 
 let host: SshTestHost;
 let jump: JumpServer;
@@ -19,7 +20,7 @@ const start = async ({ jumpKnown = true } = {}): Promise<void> => {
   const key = makeKey(host.root, 'jump_key');
   jump = await startJumpServer({ hostKey: jumpHostKey, user: 'hopper', key });
   if (jumpKnown) appendFileSync(host.knownHostsPath, `bastion ${jumpHostKey.line}\n`);
-  const address = { address: '127.0.0.1' };
+  const address = { address: '127.0.0.1', transport: transportUnderTest.name };
   options = {
     ...host.options,
     hosts: {
@@ -73,6 +74,7 @@ describe('a host behind a jump host', () => {
         ...options.hosts['web1'],
         name: 'web1',
         address: '127.0.0.1',
+        transport: transportUnderTest.name,
         port: jump.port,
         hostKeyAlias: 'web1',
         jump: 'bastion',

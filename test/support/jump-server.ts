@@ -11,15 +11,20 @@ export interface JumpServer extends AsyncDisposable {
   /** Connections made so far, and open now. */
   readonly accepted: () => number;
   readonly open: () => number;
+  /** Refuses what was asked for the port in `deafTo` and has had no answer yet. */
+  answerTheDeaf(): void;
 }
 
 export const startJumpServer = async (options: {
   readonly hostKey: SshKeyPair;
   readonly user: string;
   readonly key: SshKeyPair;
+  /** Connections to this port get no answer for now, like a host that is down behind a silent firewall. */
+  readonly deafTo?: number;
 }): Promise<JumpServer> => {
   const forwarded: string[] = [];
   const connections = new Set<ssh2.Connection>();
+  const waiting: (() => void)[] = [];
   let accepted = 0;
   const ssh = new ssh2.Server({ hostKeys: [readFileSync(options.hostKey.path)] }, (connection) => {
     accepted += 1;
@@ -40,6 +45,10 @@ export const startJumpServer = async (options: {
       auth.accept();
     });
     connection.on('tcpip', (accept, reject, info) => {
+      if (info.destPort === options.deafTo) {
+        waiting.push(() => reject());
+        return;
+      }
       const socket = connect({ host: info.destIP, port: info.destPort, noDelay: true });
       socket.once('error', () => reject());
       socket.once('connect', () => {
@@ -60,6 +69,9 @@ export const startJumpServer = async (options: {
     forwarded: () => forwarded,
     accepted: () => accepted,
     open: () => connections.size,
+    answerTheDeaf: () => {
+      for (const answer of waiting.splice(0)) answer();
+    },
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
       for (const connection of connections) connection.end();

@@ -7,6 +7,7 @@ import type { Channel, ChannelOptions, ChannelResult } from '../../src/request/p
 import { openChannel, type OpenChannelOptions } from '../../src/ssh/open-channel.ts';
 import { startForcedCommandServer, type ForcedCommandServer } from './embedded/forced-command-server.ts';
 import { makeKey, type SshKeyPair } from './ssh-keys.ts';
+import { transportUnderTest } from './transport-under-test.ts';
 
 // What the forced command of these tests does: the words of the request line, in a directory of its own.
 const PROGRAM = `#!/bin/sh
@@ -76,7 +77,15 @@ export const startSshTestHost = async ({
   const knownHostsPath = join(root, 'known_hosts');
   writeFileSync(knownHostsPath, hostKeys.map((key) => `web1 ${key.line}\n`).join(''), { mode: 0o600 });
   const options: OpenChannelOptions = {
-    hosts: { web1: { name: 'web1', address: '127.0.0.1', port: server.port, hostKeyAlias: 'web1' } },
+    hosts: {
+      web1: {
+        name: 'web1',
+        address: '127.0.0.1',
+        port: server.port,
+        hostKeyAlias: 'web1',
+        transport: transportUnderTest.name,
+      },
+    },
     accounts: {
       reader: { user: 'mcp-reader', keyPath: readerKey.path },
       runner: { user: 'pra-runner', keyPath: runnerKey.path },

@@ -60,7 +60,15 @@ describe('a good file', () => {
     const config = load(GOOD);
     expect(config.hosts).toEqual([
       { name: 'web1', address: '192.0.2.10', port: 22, tags: ['web'], jump: 'door', groups: ['web'] },
-      { name: 'web2', address: 'web2.example.net', port: 2222, tags: [], jump: undefined, groups: ['web'] },
+      {
+        name: 'web2',
+        address: 'web2.example.net',
+        port: 2222,
+        tags: [],
+        jump: undefined,
+        transport: 'ssh2',
+        groups: ['web'],
+      },
     ]);
     expect(config.keys.reader).toEqual({
       path: join(dir, 'keys/reader'),

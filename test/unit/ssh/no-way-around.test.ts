@@ -15,7 +15,30 @@ describe('host key checking', () => {
     expect(sources.length).toBeGreaterThan(20);
     const ways =
       /StrictHostKeyChecking|\b(?:skip|ignore|disable|accept)[_-]?host[_-]?key|accept-?new|insecure|UserKnownHostsFile|hostHash/iu;
-    expect(naming(ways)).toEqual([]);
+    expect(naming(ways)).toEqual(['src/ssh/openssh-config.ts']);
+    const config = sources.find(({ file }) => file === 'src/ssh/openssh-config.ts')?.text ?? '';
+    expect(config.match(new RegExp(ways, 'giu'))).toEqual([
+      'StrictHostKeyChecking',
+      'UserKnownHostsFile',
+      'UserKnownHostsFile',
+    ]);
+    expect(config).toContain("StrictHostKeyChecking: 'yes',");
+    // The keys that our own reading of known_hosts trusts; and nothing, for a client that must not connect by itself.
+    expect(config).toContain('UserKnownHostsFile: files.knownHosts,');
+    expect(config).toContain('UserKnownHostsFile: files.empty,');
+  });
+
+  it('holds for the system ssh: wherever it is started, its configuration is ours', () => {
+    expect(naming(/spawn\(\s*'ssh'/u).toSorted()).toEqual([
+      'src/ssh/openssh-carrier.ts',
+      'src/ssh/openssh-connect.ts',
+      'src/ssh/openssh-exec.ts',
+      'src/ssh/openssh-program.ts',
+    ]);
+    const starts = sources.flatMap(({ text }) => [...text.matchAll(/spawn\(\s*'ssh',\s*(\['-F'|\w+)/gu)]);
+    // `args` are the questions for version and algorithms, which name no host.
+    expect(starts).toHaveLength(4);
+    expect(new Set(starts.map(([, first]) => first))).toEqual(new Set(["['-F'", 'args']));
   });
 
   it('has one place where a connection is made, and that place always asks', () => {
