@@ -6,7 +6,7 @@ import { Connection } from './connection.ts';
 import type { HostAddress } from './host-address.ts';
 import { hostKeyOrder, judgeHostKey, knownKeys } from './host-key.ts';
 import { Identities, type StampedIdentity } from './identities.ts';
-import type { AccountKey } from './identity.ts';
+import { openIdentity, type AccountKey, type Identity } from './identity.ts';
 import { keyStamp } from './key-stamp.ts';
 import { readKnownHosts } from './known-hosts.ts';
 import type { SshLimits, SshLog } from './limits.ts';
@@ -37,7 +37,7 @@ interface Target {
 export class Lines {
   readonly #options: LinesOptions;
   readonly #lines = new Map<string, Line<Connection>>();
-  readonly #identities = new Identities();
+  readonly #identities = new Identities(openIdentity);
   readonly #closing = new AbortController();
 
   constructor(options: LinesOptions) {
@@ -97,7 +97,7 @@ export class Lines {
     }
   }
 
-  async #login({ host, account }: Target, { identity }: StampedIdentity): Promise<Connection> {
+  async #login({ host, account }: Target, { identity }: StampedIdentity<Identity>): Promise<Connection> {
     const { limits, clock, log, knownHosts } = this.#options;
     const known = knownKeys(await readKnownHosts(knownHosts), host);
     const wish = {

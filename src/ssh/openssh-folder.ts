@@ -59,9 +59,8 @@ export class OpensshFolder {
     return path;
   }
 
-  /** A plain name for a path that may have any characters. */
-  async link(name: string, target: string): Promise<string> {
-    const path = this.file(name);
+  /** A path in the folder for one that may have any characters. */
+  async link(path: string, target: string): Promise<string> {
     await rm(path, { force: true });
     await symlink(target, path);
     return path;

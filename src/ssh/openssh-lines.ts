@@ -5,7 +5,8 @@ import type { HostAddress } from './host-address.ts';
 import { hostKeyOrder, knownKeys } from './host-key.ts';
 import type { AccountKey } from './identity.ts';
 import { readKnownHosts } from './known-hosts.ts';
-import { Line } from './line.ts';
+import { keyStamp } from './key-stamp.ts';
+import { Line, type Opened } from './line.ts';
 import type { LinesOptions } from './lines.ts';
 import { jumpCarrier, tcpCarrier, type Carrier } from './openssh-carrier.ts';
 import { clientConfig, knownHostsFor, masterConfig, type KeyFiles } from './openssh-config.ts';
@@ -64,7 +65,8 @@ export class OpensshLines {
     let line = this.#lines.get(id);
     if (line === undefined) {
       const { limits, clock } = this.#options;
-      line = new Line(target.host.name, () => this.#open(target), limits, clock);
+      const ways = { open: () => this.#open(target), key: () => keyStamp(target.key) };
+      line = new Line(target.host.name, ways, limits, clock);
       this.#lines.set(id, line);
     }
     return line;
@@ -91,12 +93,24 @@ export class OpensshLines {
     return String(this.#count);
   }
 
-  async #open(target: Target): Promise<OpensshConnection> {
+  async #open(target: Target): Promise<Opened<OpensshConnection>> {
+    const { account, key } = target;
+    const first = await this.#keys.open(account, key);
+    try {
+      return { connection: await this.#login(target, first.identity), key: first.stamp };
+    } catch (thrown) {
+      // The key was changed while we logged in with the one before, and the host has already forgotten that one.
+      const refused = thrown instanceof PraError && thrown.code === 'AUTH_REFUSED';
+      if (!refused || keyStamp(key) === first.stamp) throw thrown;
+      const second = await this.#keys.open(account, key);
+      return { connection: await this.#login(target, second.identity), key: second.stamp };
+    }
+  }
+
+  async #login({ host, account }: Target, login: LoginKey): Promise<OpensshConnection> {
     const { limits, clock, log, knownHosts } = this.#options;
-    const { host, account } = target;
     const program = await opensshProgram();
     const known = knownKeys(await readKnownHosts(knownHosts), host);
-    const login = await this.#keys.open(target);
     const folder = await this.#inFolder();
     const name = this.#next();
     const control = folder.file(`${name}.control`);

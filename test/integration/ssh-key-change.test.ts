@@ -99,7 +99,7 @@ describe('a key file that is replaced while the process runs', () => {
     });
     await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
     const { port } = door.address() as AddressInfo;
-    const web1 = { name: 'web1', address: '127.0.0.1', port, hostKeyAlias: 'web1' };
+    const web1 = { ...host.options.hosts['web1'], name: 'web1', address: '127.0.0.1', port };
     const asking = echo(host.channel({ hosts: { web1 } }), 'x');
     asking.catch(() => {});
     try {

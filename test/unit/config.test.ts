@@ -59,7 +59,15 @@ describe('a good file', () => {
   test('has every default filled in and every path absolute', () => {
     const config = load(GOOD);
     expect(config.hosts).toEqual([
-      { name: 'web1', address: '192.0.2.10', port: 22, tags: ['web'], jump: 'door', groups: ['web'] },
+      {
+        name: 'web1',
+        address: '192.0.2.10',
+        port: 22,
+        tags: ['web'],
+        jump: 'door',
+        transport: 'ssh2',
+        groups: ['web'],
+      },
       {
         name: 'web2',
         address: 'web2.example.net',

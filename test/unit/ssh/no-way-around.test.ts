@@ -15,13 +15,16 @@ describe('host key checking', () => {
     expect(sources.length).toBeGreaterThan(20);
     const ways =
       /StrictHostKeyChecking|\b(?:skip|ignore|disable|accept)[_-]?host[_-]?key|accept-?new|insecure|UserKnownHostsFile|hostHash/iu;
-    expect(naming(ways)).toEqual(['src/ssh/openssh-config.ts']);
-    const config = sources.find(({ file }) => file === 'src/ssh/openssh-config.ts')?.text ?? '';
-    expect(config.match(new RegExp(ways, 'giu'))).toEqual([
-      'StrictHostKeyChecking',
-      'UserKnownHostsFile',
-      'UserKnownHostsFile',
-    ]);
+    // Two files write settings for the system's ssh; both only ever say that it is on.
+    const [inventory, transport] = ['src/cli/inventory/ssh-options.ts', 'src/ssh/openssh-config.ts'];
+    expect(naming(ways).toSorted()).toEqual([inventory, transport]);
+    const [said, config] = [inventory, transport].map(
+      (name) => sources.find(({ file }) => file === name)?.text ?? '',
+    );
+    const found = (text = ''): string[] => text.match(new RegExp(ways, 'giu')) ?? [];
+    expect(found(said)).toEqual(['UserKnownHostsFile', 'StrictHostKeyChecking']);
+    expect(said).toContain("'StrictHostKeyChecking=yes',");
+    expect(found(config)).toEqual(['StrictHostKeyChecking', 'UserKnownHostsFile', 'UserKnownHostsFile']);
     expect(config).toContain("StrictHostKeyChecking: 'yes',");
     // The keys that our own reading of known_hosts trusts; and nothing, for a client that must not connect by itself.
     expect(config).toContain('UserKnownHostsFile: files.knownHosts,');
