@@ -7,7 +7,8 @@ export const DEFINITION_NAME = /^[a-z][a-z0-9_]{0,39}$/u;
 /** Values of a name type (docs/wire-protocol.md §1). */
 export const TABLE_NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/u;
 export const PRINCIPAL = /^[A-Za-z0-9@._-]{1,64}$/u;
-const ADDRESS = /^[A-Za-z0-9](?:[A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$|^[0-9A-Fa-f:]{2,45}$/u;
+/** An IP address or a DNS name, without a port. */
+export const ADDRESS = /^[A-Za-z0-9](?:[A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$|^[0-9A-Fa-f:]{2,45}$/u;
 const USER = /^[a-z_][a-z0-9_-]{0,31}$/u;
 const ENVIRONMENT = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/u;
 const TAG = /^[a-z0-9][a-z0-9_.-]{0,31}$/u;

@@ -33,6 +33,60 @@ export const cliEn = {
   'inventory.path':
     'A path in the configuration has a quote, a backslash, a dollar sign or a brace: ssh or Ansible would read it as something else. Rename the file.',
 
+  // hosts import
+  'import.one_source': 'Say where the hosts come from: one of --inventory, --list and --ssh.',
+  'import.no_program':
+    '{program} is not installed on this machine. For Ansible, --list takes what ansible-inventory printed elsewhere.',
+  'import.program': '{program} failed; what it said is above.',
+  'import.no_file': 'The file of --list cannot be read.',
+  'import.no_listing': 'That is not what ansible-inventory --list prints (JSON with _meta).',
+  'import.only_unknown': 'The source has no host and no group {name}.',
+  'import.ssh_name': 'A name for ssh has letters, digits, . _ - and : only.',
+  'import.would_add': 'Would be written to {path}',
+  'import.added': 'Written to {path}',
+  'import.new': 'add',
+  'import.changed': 'change',
+  'import.was': '{name} was {was}',
+  'import.jump': 'jump {name}',
+  'import.jump_is':
+    '{user} at {address}, port {port}, key {key} (if it has a passphrase, add jumps.{name}.passphrase)',
+  'import.group': 'group {group}',
+  'import.through': ' through {jump}',
+  'import.kept': 'There already, with other values; --replace takes the new ones',
+  'import.differs': '{was} here, {now} there',
+  'import.same': 'The same already: {hosts}',
+  'import.refused': 'Refused',
+  'import.skipped': 'Left out',
+  'import.groups_left_out': 'Groups left out',
+  'import.name':
+    'a name that tickets cannot carry: small letters, digits, . and -, at most 63 characters, the first no . or -. In an inventory, give it one in mcp_pra_host',
+  'import.own_name':
+    'its mcp_pra_host {name} is a name that tickets cannot carry: small letters, digits, . and -, at most 63 characters',
+  'import.twice': 'another host would be called {name} too',
+  'import.is_group': 'a group of the configuration has that name',
+  'import.address': 'its address is no IP address and no DNS name',
+  'import.port': 'its port is not between 1 and 65535',
+  'import.variables':
+    'its ansible_host, ansible_port or another variable of the connection is not a plain value',
+  'import.connection': 'Ansible does not reach it over SSH (ansible_connection)',
+  'import.arguments': 'its ansible_ssh_*args have a quote that does not end',
+  'import.proxy_command':
+    'it is reached by a ProxyCommand, which mcp-pra does not run: use ProxyJump there, or add the host by hand with jump',
+  'import.jump_chain':
+    'it is reached through more than one jump host, or a ProxyCommand; mcp-pra goes through one',
+  'import.jump_form': 'its jump host is not written [user@]host[:port]',
+  'import.jump_name': 'its jump host has a name that is not allowed here: small letters, digits, . and -',
+  'import.jump_differs': 'the configuration has another jump host of the name {jump}',
+  'import.jump_key': 'its jump host is new and ssh has no key file for it: give one with --jump-key',
+  'import.group_name': 'no name for a group: small letters, digits, . and -, at most 63 characters',
+  'import.groups_merge': 'two groups would be called {name}',
+  'import.is_host': 'a host has that name',
+  'import.nothing_refused':
+    'Nothing was changed in {path}. Choose hosts with --only, or leave these out with --skip-refused.',
+  'import.nothing': 'Nothing to change in {path}.',
+  'import.dry_run': 'Nothing was changed in {path}: this was a dry run.',
+  'import.next': 'Now trust their host keys, each compared on its console:',
+
   // look
   'look.text': 'text from {host} (untrusted):',
   'look.more': '… {count} more lines; --full shows them',

@@ -13,6 +13,12 @@ export const en = {
     'The configuration has {count} error(s); first: {first}',
     'Run: mcp-pra doctor',
   ],
+  CONFIG_CHANGED: [
+    'config',
+    2,
+    'Somebody changed {path} in the meantime; nothing was written.',
+    'Look at it, then run the command again.',
+  ],
   CATALOG_INVALID: ['catalog', 2, 'The catalog does not load: {first}', 'Run: mcp-pra catalog build'],
   NODE_TOO_OLD: ['config', 2, 'This Node.js is too old: {version}.', 'Install Node.js 22.14 or newer.'],
   FILE_MODE: ['config', 2, 'The file {path} can be read by others (mode {mode}).', 'Run: chmod 600 {path}'],

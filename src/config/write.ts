@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { loadConfig } from '../config.ts';
+import { PraError } from '../errors.ts';
+import { editConfig, type ConfigChange } from './edit.ts';
+
+/**
+ * Changes the configuration file: whole or not at all, 0600, and only to a file that loads. A link stays one: what it points
+ * to is replaced. Throws CONFIG_INVALID when it would not load, CONFIG_CHANGED when it is not the file that was `read`.
+ */
+export const changeConfig = (path: string, read: string, changes: readonly ConfigChange[]): void => {
+  const file = realpathSync(path);
+  // Beside the file, so that the paths in it mean the same when it is checked.
+  const fresh = join(dirname(file), `.mcp-pra-${randomBytes(6).toString('hex')}.yaml`);
+  const handle = openSync(fresh, 'wx', 0o600);
+  try {
+    try {
+      writeSync(handle, editConfig(read, changes));
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    loadConfig(fresh);
+    if (readFileSync(file, 'utf8') !== read) throw new PraError('CONFIG_CHANGED', { path });
+    renameSync(fresh, file);
+  } finally {
+    rmSync(fresh, { force: true });
+  }
+};
