@@ -9,7 +9,7 @@ import grp
 import pwd
 from dataclasses import dataclass
 
-from .preflight import is_debian
+from .distribution import is_debian
 from .programs import CANONICAL, READER, RUNNER
 from .refusal import Refusal
 

@@ -1,4 +1,8 @@
-"""Stage preflight: refusals before anything is touched. Reads only, so it says the same with --check."""
+"""Stage preflight: refusals before anything is touched. Reads only, so it says the same with --check.
+
+Also what later stages would refuse is refused here, where it can be known beforehand: tables, policy and signers as pra-run judges them, the
+sudoers file as visudo does.
+"""
 
 import grp
 import os
@@ -7,13 +11,14 @@ import re
 import stat
 import sys
 
+from . import sudo, tables
+from .distribution import SUPPORTED, families
 from .programs import HOST_KEY
 from .refusal import Refusal
 
 PYTHON = (3, 9)
 # 8.2 is the first with Include in sshd_config; -Y sign and verify came with 8.1.
 OPENSSH = (8, 2)
-FAMILIES = ('debian', 'ubuntu', 'rhel', 'fedora', 'centos')
 NEEDED = {
     '/usr/sbin/sshd': 'openssh-server',
     '/usr/bin/ssh-keygen': 'openssh-client (RHEL: openssh)',
@@ -34,7 +39,7 @@ NEEDED = {
 FOLDERS = ('/', '/etc', '/etc/ssh', '/etc/sudoers.d', '/usr', '/usr/local', '/usr/local/bin', '/usr/local/lib', '/var', '/var/lib')
 
 
-def apply(_site, host):
+def apply(site, host):
     if os.geteuid() != 0:
         raise Refusal('setup-target needs root: run it with sudo')
     require_family(host)
@@ -49,22 +54,13 @@ def apply(_site, host):
         if host.exists(folder):
             require_only_root(folder)
     require_local_sudoers((host.read('/etc/nsswitch.conf') or b'').decode('utf-8', 'replace'))
+    tables.files(site, host)
+    sudo.require_good(host, sudo.sudoers(site, host, sudo.is_rust(host)))
     host.note('same', 'preflight', name_of(host))
 
 
-def families(host):
-    """`ID` and `ID_LIKE` of os-release(5)."""
-    words = re.findall(r'^(?:ID|ID_LIKE)=(.*)$', (host.read('/etc/os-release') or b'').decode('utf-8', 'replace'), re.MULTILINE)
-    return set(' '.join(words).replace('"', '').replace("'", '').split())
-
-
-def is_debian(host):
-    """Debian, Ubuntu and what is made of them; otherwise it is of the RHEL family."""
-    return bool(families(host) & {'debian', 'ubuntu'})
-
-
 def require_family(host):
-    if not families(host) & set(FAMILIES):
+    if not families(host) & SUPPORTED:
         raise Refusal('a target is a Debian, Ubuntu or RHEL-family host with systemd')
 
 

@@ -59,12 +59,16 @@ def without_loose_comments(lines):
 
 
 def write_rules(host, content):
+    require_good(host, content)
+    host.write(SUDOERS, 0o440, content)
+
+
+def require_good(host, content):
     """A file that does not parse can stop all of sudo: visudo sees it first."""
     said = host.run([VISUDO, '-cf', '-'], stdin=content, ok=None)
     if said.code != 0:
         words = ' | '.join((said.errors + said.output).split('\n')[:4])
         raise Refusal(f'visudo refuses the generated sudoers file, so it was not installed: {words}')
-    host.write(SUDOERS, 0o440, content)
 
 
 def require_exactly(host, content):

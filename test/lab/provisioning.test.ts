@@ -13,6 +13,13 @@ import { DEMO_UNIT, provisionVars, type LabKeys } from './provisioned.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const DROP_IN = '/etc/ssh/sshd_config.d/00-mcp-pra.conf';
+/** A whole key whose private half nobody has. */
+const ONE_KEY = `ssh-ed25519 ${Buffer.concat([
+  Buffer.from([0, 0, 0, 11]),
+  Buffer.from('ssh-ed25519'),
+  Buffer.from([0, 0, 0, 32]),
+  Buffer.alloc(32, 7),
+]).toString('base64')}`;
 const DEMO = `[Service]
 ExecStartPre=/bin/sh -c 'echo started >>/run/lab-demo.starts'
 ExecStart=/usr/bin/sleep infinity
@@ -93,7 +100,14 @@ describe('a bare host', () => {
     await sh('touch /var/marker; sleep 0.1');
     const dry = await runPlaybook(lab, 'provision.yml', vars, { check: true });
     expect(dry.code, dry.output).toBe(0);
-    expect(dry.changed[host.name]).toBeGreaterThan(10);
+    expect(dry.changed[host.name]).toBeGreaterThan(4);
+    for (const thing of [
+      'account mcp-reader',
+      '0755 /usr/local/bin/pra-run',
+      '0644 /etc/mcp-pra/policy.json',
+      '0440 /etc/sudoers.d/mcp-pra',
+    ])
+      expect(dry.output).toContain(`changed ${thing}`);
     // Of a login and its sudo themselves: logs, the accounting of sessions, Ansible's own folder.
     const own = [
       '/var/log/*',
@@ -110,7 +124,7 @@ describe('a bare host', () => {
   });
 
   test.each<[what: string, change: Record<string, unknown>, says: string]>([
-    ['a name that tickets cannot carry', { mcp_pra_host: 'web1\n' }, 'mcp_pra_host must be'],
+    ['a name that tickets cannot carry', { mcp_pra_host: 'web1\n' }, 'host (mcp_pra_host) must be'],
     ['a key with an option', { mcp_pra_reader_keys: ['permit-pty ssh-ed25519 AAAA'] }, 'without options'],
     [
       'a second line in a key',
@@ -119,20 +133,30 @@ describe('a bare host', () => {
     ],
     [
       'one key for both channels',
-      { mcp_pra_reader_keys: ['ssh-ed25519 AAAA a'], mcp_pra_runner_keys: ['ssh-ed25519 AAAA b'] },
+      { mcp_pra_reader_keys: [ONE_KEY], mcp_pra_runner_keys: [{ key: `${ONE_KEY} again` }] },
       'no key is in both',
     ],
     [
       'an address that goes on',
       { mcp_pra_from: ['192.0.2.1",permit-pty,from="*'] },
-      'mcp_pra_from holds addresses',
+      'must be an address, a network or a host pattern',
     ],
     [
       'a name with a path in it',
       { mcp_pra_names: { log: { '../x': '/etc/x' } } },
-      'mcp_pra_names maps a kind',
+      'names.log (mcp_pra_names) has a name that is none',
     ],
-    ['a place that is an option', { mcp_pra_names: { log: { x: '--follow' } } }, 'mcp_pra_names maps a kind'],
+    [
+      'a place that is an option',
+      { mcp_pra_names: { log: { x: '--follow' } } },
+      'names.log.x (mcp_pra_names) must be one line',
+    ],
+    ['a word that is no number', { mcp_pra_max_sessions: 'ten' }, 'Validating arguments'],
+    [
+      'a misspelt action in a list that forbids',
+      { mcp_pra_policy: { deny: ['restart_servce'] } },
+      'policy.deny (mcp_pra_policy) names restart_servce',
+    ],
   ])('%s in the variables is refused before anything is touched', async (_, change, says) => {
     const run = await runPlaybook(lab, 'provision.yml', { ...vars, ...change });
     expect(run.failed[host.name], run.output).toBe(1);
@@ -199,7 +223,7 @@ describe('a bare host', () => {
     const wild = await runPlaybook(lab, 'provision.yml', { ...vars, mcp_pra_allowed_signers: signers });
     expect(wild.failed[host.name], wild.output).toBe(1);
     expect(wild.output).toContain('SIGNERS_FILE');
-    expect(await sh('ls /etc/mcp-pra')).not.toContain('allowed_signers');
+    expect(await sh('ls /etc | grep mcp-pra || true')).toBe('');
   });
 
   test('an sshd that does not include the drop-in: the role fails, takes it back, and the admin still gets in', async () => {
@@ -232,7 +256,9 @@ describe('a provisioned host', () => {
     [rootRules, adminRules] = [await sshdRules('root'), await sshdRules('admin')];
     const run = await runPlaybook(lab, 'provision.yml', vars);
     expect(run.code, run.output).toBe(0);
-    expect(await sh('ls /tmp')).not.toContain('mcp-pra');
+    expect(await sh('ls -d /tmp/mcp-pra* /run/mcp-pra-* 2>/dev/null || true')).toBe(
+      '/run/mcp-pra-setup.lock',
+    );
   });
 
   test.each([
