@@ -9,7 +9,7 @@ from .host import ENVIRONMENT, Host
 from .programs import CANONICAL, RUNNER, VERSION_DEFINITION
 from .refusal import Refusal
 
-BEFORE = ('account', 'scripts', 'tables', 'sudo', 'sshd', 'limits', 'logs', 'fail2ban')
+BEFORE = ('account', 'scripts', 'tables', 'sudo', 'limits', 'logs', 'fail2ban')
 BIN, ETC, LIB = CANONICAL['BIN'], CANONICAL['ETC'], CANONICAL['LIB']
 RUNUSER = '/usr/sbin/runuser'
 SHOWN = 10
