@@ -166,10 +166,7 @@ test('with --check everything is said and nothing is done, also where nothing is
 test('with --diff the lines that change are shown, and bytes that are no text are not', () => {
   fill();
   const said = steps(
-    [
-      ['write', '/etc/file', 0o644, 'new\n'],
-      ['write', '/etc/fresh', 0o644, 'x'],
-    ].concat([['commit']]) as Step[],
+    [['write', '/etc/file', 0o644, 'new\n'], ['write', '/etc/fresh', 0o644, 'x'], ['commit']],
     '--check',
     '--diff',
   );
