@@ -117,7 +117,8 @@ def apply(site, host):
             host.note('changed', '0644', path)
         return
     owner = _owner(host)
-    host.undo_with(lambda: _restart(host))  # registered first, done last: after the files are back
+    runs = _runs(host)
+    host.undo_with(lambda: _restart(host, runs))  # registered first, done last: after the files are back
     changed = host.write(RULES, 0o644, rules(uids, owner, not _imjournal_is_loaded(host), site.logs.remote, driver))
     if changed and not host.check:
         host.run([RSYSLOGD, '-N1'])
@@ -130,7 +131,7 @@ def apply(site, host):
     else:
         host.note('same', 'skipped', f'{TURNING}: this host has no logrotate; nothing turns the three files')
     if changed and not host.check:
-        _restart(host)
+        _restart(host, runs)
         _prove(host)
 
 
@@ -140,7 +141,7 @@ def remove(_site, host):
     # The logs stay: they say what was done. Without rules nobody writes to them any more.
     _set_append_only(host, False)
     if changed and host.exists(RSYSLOGD) and not host.check:
-        _restart(host)
+        _restart(host, _runs(host))
     for folder in WORK_FOLDERS:  # after the restart: the old rsyslog wrote its place in the journal once more
         for name in host.names_in(folder):
             if name.startswith(('mcp-pra-imjournal.state', 'mcp-pra-remote')):
@@ -194,14 +195,21 @@ def _owner(host):
     return ((user[1] or user[2]) if user else 'root', 'adm')
 
 
-def _restart(host):
-    """rsyslog reads its configuration only when it starts. One that somebody stopped stays stopped."""
-    host.run([SYSTEMCTL, 'try-restart', 'rsyslog.service'])
+def _runs(host):
+    return host.run([SYSTEMCTL, 'is-active', '--quiet', 'rsyslog.service'], ok=None).code == 0
+
+
+def _restart(host, runs):
+    """rsyslog reads its configuration only when it starts. One that somebody stopped stays stopped; one that failed with our rules does not."""
+    if runs:
+        # systemd refuses the sixth start within ten seconds, and rsyslog would stay down.
+        host.run([SYSTEMCTL, 'reset-failed', 'rsyslog.service'], ok=None)
+        host.run([SYSTEMCTL, 'restart', 'rsyslog.service'])
 
 
 def _prove(host):
     """A record of our own has to arrive: rsyslog starts, and says nothing, also when it may not read the journal."""
-    if host.run([SYSTEMCTL, 'is-active', '--quiet', 'rsyslog.service'], ok=None).code != 0:
+    if not _runs(host):
         host.note('same', 'skipped', 'the proof that records arrive: rsyslog does not run')
         return
     pra_run, log = f'{CANONICAL["BIN"]}/pra-run', path_of('pra-run')

@@ -11,6 +11,7 @@ const PACKAGES = {
   shfmt: 'shfmt',
   'openssh-client': 'ssh',
   iproute2: 'ip',
+  openssl: 'openssl',
 } as const;
 
 /** The one command that makes `labAvailable` say yes on a Debian machine. */
