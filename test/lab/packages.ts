@@ -7,6 +7,7 @@ const PACKAGES = {
   'systemd-container': 'systemd-nspawn',
   debootstrap: 'debootstrap',
   'ansible-core': 'ansible-playbook',
+  'ansible-lint': 'ansible-lint',
   shellcheck: 'shellcheck',
   shfmt: 'shfmt',
   'openssh-client': 'ssh',
