@@ -1,6 +1,6 @@
 import { constants, openSync, closeSync, fstatSync, readFileSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { crossProblems } from './config/cross-checks.ts';
 import { nearest } from './config/nearest.ts';
@@ -23,6 +23,8 @@ export interface HostConfig {
   readonly jump: string | undefined;
   /** Which program connects. */
   readonly transport: 'ssh2' | 'openssh';
+  /** Log in with certificates instead of the keys of `keys`. */
+  readonly certificate: boolean;
 }
 
 /** A private key file and the account it opens. Paths are absolute. */
@@ -38,6 +40,16 @@ export interface JumpConfig extends KeyConfig {
   readonly port: number;
 }
 
+/** How certificates are made; `record` gets a line for each. */
+export interface CertificatesConfig {
+  readonly issuer:
+    | { readonly kind: 'ca'; readonly keyPath: string; readonly passphrase: PassphraseFrom | undefined }
+    | { readonly kind: 'command'; readonly argv: readonly string[]; readonly environment: readonly string[] };
+  readonly lifetimeSeconds: number;
+  readonly sourceAddress: readonly string[];
+  readonly record: string;
+}
+
 /** `mcp-pra.yaml`, checked, with every default filled in and every path absolute. */
 export interface Config {
   readonly path: string;
@@ -50,6 +62,7 @@ export interface Config {
     readonly runner: KeyConfig;
     readonly auto: KeyConfig | undefined;
   };
+  readonly certificates: CertificatesConfig | undefined;
   readonly knownHosts: string;
   readonly approver: { readonly principal: string; readonly key: string } | undefined;
   /** Who asks from this machine: the approver's principal, or the login name. */
@@ -209,13 +222,14 @@ const settle = (raw: RawConfig, path: string, source: ConfigSource, context: Pat
   return {
     path,
     stateDir: stateDir(context),
-    hosts: Object.entries(raw.hosts).map(([name, { address, port, tags, jump, transport }]) => ({
+    hosts: Object.entries(raw.hosts).map(([name, { address, port, tags, jump, transport, certificate }]) => ({
       name,
       address,
       port,
       tags,
       jump,
       transport,
+      certificate,
       groups: [...groups].filter(([, members]) => members.includes(name)).map(([group]) => group),
     })),
     jumps: Object.entries(raw.jumps).map(([name, { address, port, user, key, passphrase }]) => ({
@@ -232,6 +246,7 @@ const settle = (raw: RawConfig, path: string, source: ConfigSource, context: Pat
       runner: keyOf(raw.keys.runner, 'pra-runner'),
       auto: raw.keys.auto === undefined ? undefined : keyOf(raw.keys.auto, 'pra-runner'),
     },
+    certificates: certificatesOf(raw.certificates, absolute, join(stateDir(context), 'certificates.jsonl')),
     knownHosts: absolute(raw.known_hosts),
     approver:
       raw.approver === undefined
@@ -248,6 +263,24 @@ const settle = (raw: RawConfig, path: string, source: ConfigSource, context: Pat
     promote: raw.promote,
     catalog: { builtin: raw.catalog.builtin, dirs: raw.catalog.dirs.map(absolute) },
     source,
+  };
+};
+
+const certificatesOf = (
+  written: RawConfig['certificates'],
+  absolute: (path: string) => string,
+  record: string,
+): CertificatesConfig | undefined => {
+  if (written === undefined) return undefined;
+  const { ca_key: key, command = [], passphrase, environment } = written.issuer;
+  return {
+    issuer:
+      key === undefined
+        ? { kind: 'command', argv: command, environment }
+        : { kind: 'ca', keyPath: absolute(key), passphrase: passphraseOf(passphrase) },
+    lifetimeSeconds: written.lifetime_seconds,
+    sourceAddress: written.source_address,
+    record,
   };
 };
 

@@ -17,9 +17,9 @@ export const channelOptions = (config: Config, log: Log): OpenChannelOptions => 
   });
   return {
     hosts: Object.fromEntries(
-      config.hosts.map(({ name, address, port, jump, transport }) => [
+      config.hosts.map(({ name, address, port, jump, transport, certificate }) => [
         name,
-        { name, address, port, jump, transport, hostKeyAlias: name },
+        { name, address, port, jump, transport, certificate, hostKeyAlias: name },
       ]),
     ),
     jumps: Object.fromEntries(
@@ -29,6 +29,8 @@ export const channelOptions = (config: Config, log: Log): OpenChannelOptions => 
       ]),
     ),
     accounts: { reader: account(config.keys.reader), runner: account(config.keys.runner) },
+    certificates:
+      config.certificates === undefined ? undefined : { ...config.certificates, requester: config.principal },
     knownHosts: [{ path: config.knownHosts }],
     log: { debug: (detail, message) => log.debug(message, detail as Parameters<Log['debug']>[1]) },
   };

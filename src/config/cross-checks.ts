@@ -22,6 +22,7 @@ export const crossProblems = (file: unknown, source: ConfigSource): ConfigProble
     ...groupNames(root, source),
     ...passphrases(root, source),
     ...approverKey(root, source),
+    ...certificates(root, source),
     ...endpoints(root, source),
     ...paths(root, source),
   ];
@@ -88,6 +89,7 @@ const passphrases = (root: Loose, source: ConfigSource): ConfigProblem[] => {
   const places: KeyPath[] = [
     ...Object.keys(object(root['keys'])).map((name) => ['keys', name, 'passphrase']),
     ...Object.keys(object(root['jumps'])).map((name) => ['jumps', name, 'passphrase']),
+    ['certificates', 'issuer', 'passphrase'],
   ];
   return places.flatMap((path) => {
     const parent = at(root, path.slice(0, -1));
@@ -109,6 +111,7 @@ const approverKey = (root: Loose, source: ConfigSource): ConfigProblem[] => {
     name,
     path: typeof key === 'string' ? key : object(key)['path'],
   }));
+  paths.push({ name: 'ca', path: at(root, ['certificates', 'issuer'])['ca_key'] });
   const seen = new Map<unknown, string>([[approver, 'approver']]);
   return paths.flatMap(({ name, path }) => {
     if (typeof path !== 'string') return [];
@@ -118,12 +121,61 @@ const approverKey = (root: Loose, source: ConfigSource): ConfigProblem[] => {
       ? []
       : [
           source.problem(
-            ['keys', name],
+            name === 'ca' ? ['certificates', 'issuer', 'ca_key'] : ['keys', name],
             `the key of ${other} cannot serve as ${name} too`,
             'make a key for each',
           ),
         ];
   });
+};
+
+/** A host that wants certificates gets them or nothing: never its account's key by a slip. */
+const certificates = (root: Loose, source: ConfigSource): ConfigProblem[] => {
+  const issuer = at(root, ['certificates', 'issuer']);
+  const command = list(issuer['command'])[0];
+  const here: KeyPath = ['certificates', 'issuer'];
+  const given = ['ca_key', 'command'].filter((key) => Object.hasOwn(issuer, key)).length;
+  const wants = Object.entries(object(root['hosts'])).filter(
+    ([, host]) => object(host)['certificate'] === true,
+  );
+  const configured = Object.hasOwn(root, 'certificates');
+  return [
+    ...(configured && given !== 1
+      ? [source.problem(here, 'exactly one issuer is needed', "write one of 'ca_key' and 'command'")]
+      : []),
+    ...(typeof command === 'string' && !command.startsWith('/')
+      ? [
+          source.problem(
+            [...here, 'command', 0],
+            'a program is named by its whole path',
+            `write /usr/bin/${command.slice(0, 40)}, or where it is`,
+          ),
+        ]
+      : []),
+    ...(Object.hasOwn(issuer, 'passphrase') && !Object.hasOwn(issuer, 'ca_key')
+      ? [source.problem([...here, 'passphrase'], 'only a ca_key has a passphrase', 'take it out')]
+      : []),
+    ...wants.flatMap(([name, host]) => [
+      ...(object(host)['transport'] === 'openssh'
+        ? []
+        : [
+            source.problem(
+              ['hosts', name, 'certificate'],
+              'ssh2 cannot use certificates',
+              "add 'transport: openssh' to this host",
+            ),
+          ]),
+      ...(configured
+        ? []
+        : [
+            source.problem(
+              ['hosts', name, 'certificate'],
+              'nobody issues certificates',
+              "add 'certificates' with an issuer, or take this out",
+            ),
+          ]),
+    ]),
+  ];
 };
 
 const endpoints = (root: Loose, source: ConfigSource): ConfigProblem[] =>
@@ -139,6 +191,7 @@ const paths = (root: Loose, source: ConfigSource): ConfigProblem[] => {
   const written: (readonly [KeyPath, unknown])[] = [
     [['known_hosts'], root['known_hosts']],
     [['approver', 'key'], object(root['approver'])['key']],
+    [['certificates', 'issuer', 'ca_key'], at(root, ['certificates', 'issuer'])['ca_key']],
     ...Object.entries(object(root['keys'])).map(([name, key]): readonly [KeyPath, unknown] =>
       typeof key === 'string' ? [['keys', name], key] : [['keys', name, 'path'], object(key)['path']],
     ),

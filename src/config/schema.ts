@@ -10,6 +10,7 @@ export const PRINCIPAL = /^[A-Za-z0-9@._-]{1,64}$/u;
 /** An IP address or a DNS name, without a port. */
 export const ADDRESS = /^[A-Za-z0-9](?:[A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$|^[0-9A-Fa-f:]{2,45}$/u;
 const USER = /^[a-z_][a-z0-9_-]{0,31}$/u;
+const SOURCE = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:\/[0-9]{1,2})?|[0-9A-Fa-f:]{2,45}(?:\/[0-9]{1,3})?)$/u;
 const ENVIRONMENT = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/u;
 const TAG = /^[a-z0-9][a-z0-9_.-]{0,31}$/u;
 
@@ -59,7 +60,30 @@ const host = z.strictObject({
     .enum(['ssh2', 'openssh'])
     .default('ssh2')
     .describe("Which program connects: this one itself, or the system's ssh (docs/certificates.md)."),
+  certificate: z
+    .boolean()
+    .default(false)
+    .describe('true: log in with a certificate made for each connection; needs transport openssh.'),
 });
+
+/** Exactly one of `ca_key` and `command`; cross-checks.ts says so when it is not. */
+const issuer = z
+  .strictObject({
+    ca_key: path.optional().describe('Private key of a certificate authority for these accounts only.'),
+    passphrase: passphrase.optional(),
+    command: z
+      .array(z.string().min(1).max(1_024))
+      .min(1)
+      .max(64)
+      .optional()
+      .describe('A program that reads the public key and prints the certificate; its first word is a path.'),
+    environment: z
+      .array(z.string().regex(ENVIRONMENT, 'must be the name of an environment variable'))
+      .max(32)
+      .default([])
+      .describe('Variables that the command gets besides PATH and HOME.'),
+  })
+  .describe('Who makes certificates: a key of this machine, or a program that asks somebody else.');
 
 const jump = z.strictObject({
   address,
@@ -94,6 +118,18 @@ export const configSchema = z
         auto: key.optional().describe('Signs LOW actions that a host lets run by themselves.'),
       })
       .describe('Private keys, mode 0600. Transport keys and the auto key; never the key of an approver.'),
+    certificates: z
+      .strictObject({
+        issuer,
+        lifetime_seconds: z.int().min(60).max(900).default(600),
+        source_address: z
+          .array(z.string().regex(SOURCE, 'must be an IP address or a network, such as 192.0.2.0/24'))
+          .max(16)
+          .default([])
+          .describe('From where a certificate may be used; none: from wherever the host allows.'),
+      })
+      .optional()
+      .describe('Certificates for the hosts that say certificate: true.'),
     known_hosts: path.default('known_hosts').describe('Host keys, in the format of sshd(8).'),
     approver: z
       .strictObject({

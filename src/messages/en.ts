@@ -177,6 +177,18 @@ export const en = {
     'transport openssh needs OpenSSH 8.5 or newer on this machine ({version}).',
     'Install the OpenSSH client, or use transport: ssh2 for this host.',
   ],
+  CERTIFICATE_UNAVAILABLE: [
+    'ssh',
+    5,
+    'There is no certificate for {account} on {host}: {cause}.',
+    'Check certificates in the configuration: mcp-pra doctor --host {host}',
+  ],
+  CERTIFICATE_REFUSED: [
+    'ssh',
+    3,
+    'The certificate for {account} on {host} is not used: {cause}.',
+    'Have the issuer give what is asked for: docs/certificates.md',
+  ],
   OPENSSH_FOLDER: [
     'ssh',
     2,

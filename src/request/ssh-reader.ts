@@ -12,6 +12,11 @@ export class SshReader {
     this.#data = data;
   }
 
+  /** Bytes that have not been read. */
+  get left(): number {
+    return this.#data.length - this.#at;
+  }
+
   bytes(count: number): Buffer {
     const end = this.#at + count;
     if (end > this.#data.length) throw new SshDataError('short');

@@ -7,6 +7,8 @@ export interface HostAddress {
   readonly port: number;
   /** Which program connects: ssh2 in this process, or the system's ssh. `ssh2` unless told. */
   readonly transport?: 'ssh2' | 'openssh' | undefined;
+  /** True: log in with a certificate for each connection instead of the account's key (openssh only). */
+  readonly certificate?: boolean | undefined;
   /** Name of an entry of `jumps` to go through. */
   readonly jump?: string | undefined;
   /** As `HostKeyAlias` of ssh_config(5): looked up before the address. Usually the configured name. */

@@ -1,6 +1,7 @@
 // Imports ssh2 (through connect.ts): load this module lazily.
 import { PraError } from '../errors.ts';
 import type { Clock } from '../request/ports.ts';
+import type { CertificateOptions } from './certificate-options.ts';
 import { connect } from './connect.ts';
 import { Connection } from './connection.ts';
 import type { HostAddress } from './host-address.ts';
@@ -22,6 +23,8 @@ export interface LinesOptions {
   readonly jumps: ReadonlyMap<string, JumpHost>;
   readonly accounts: Readonly<Record<'reader' | 'runner', AccountKey>>;
   readonly knownHosts: readonly string[];
+  /** For the hosts that want certificates. */
+  readonly certificates?: CertificateOptions | undefined;
   readonly limits: SshLimits;
   readonly clock: Clock;
   readonly log: SshLog | undefined;

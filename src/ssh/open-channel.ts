@@ -1,6 +1,7 @@
 import { PraError } from '../errors.ts';
 import { spendGrant, type Grant } from '../request/grant.ts';
 import type { Channel, ChannelOptions, ChannelResult, Clock } from '../request/ports.ts';
+import type { CertificateOptions } from './certificate-options.ts';
 import type { HostAddress } from './host-address.ts';
 import { knownKeys } from './host-key.ts';
 import type { AccountKey } from './identity.ts';
@@ -18,6 +19,8 @@ export interface OpenChannelOptions {
   readonly accounts: { readonly reader: AccountKey; readonly runner: AccountKey };
   /** Read in this order; `hosts trust` writes to the first. A file that does not exist knows no host. */
   readonly knownHosts: readonly { readonly path: string }[];
+  /** How certificates are made, for the hosts that want them. */
+  readonly certificates?: CertificateOptions | undefined;
   readonly limits?: Partial<SshLimits> | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: SshLog | undefined;
@@ -36,16 +39,31 @@ const checkJumps = (hosts: ReadonlyMap<string, HostAddress>, jumps: ReadonlyMap<
   }
 };
 
+/** Throws CONFIG_INVALID for a host that wants certificates which nobody makes or its transport cannot use: never another key instead. */
+const checkCertificates = (
+  hosts: ReadonlyMap<string, HostAddress>,
+  certificates: CertificateOptions | undefined,
+): void => {
+  const bad = [...hosts.values()].find(
+    ({ certificate, transport }) =>
+      certificate === true && (certificates === undefined || transport !== 'openssh'),
+  );
+  if (bad !== undefined)
+    throw new PraError('CONFIG_INVALID', { count: 1, first: `certificate of host ${bad.name}` });
+};
+
 /** The options with every default filled in. */
 export const settle = (options: OpenChannelOptions): LinesOptions => {
   const hosts = new Map(Object.entries(options.hosts));
   const jumps = new Map(Object.entries(options.jumps ?? {}));
   checkJumps(hosts, jumps);
+  checkCertificates(hosts, options.certificates);
   return {
     hosts,
     jumps,
     accounts: options.accounts,
     knownHosts: options.knownHosts.map((file) => file.path),
+    certificates: options.certificates,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     clock: options.clock ?? Date,
     log: options.log,

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { PraError } from '../errors.ts';
+import { CertificateLogins } from './certificate-logins.ts';
 import type { HostAddress } from './host-address.ts';
 import { hostKeyOrder, knownKeys } from './host-key.ts';
 import type { AccountKey } from './identity.ts';
@@ -23,12 +24,16 @@ interface Target {
   readonly key: AccountKey;
 }
 
+/** Stands for the key file where there is none. */
+const CERTIFICATE = 'certificate';
+
 /** As `Lines`, with the system's ssh: one line for each host and account, and one for each jump host. */
 export class OpensshLines {
   readonly #options: LinesOptions;
   readonly #lines = new Map<string, Line<OpensshConnection>>();
   readonly #closing = new AbortController();
   readonly #keys: OpensshKeys;
+  #logins: CertificateLogins | undefined;
   #folder: Promise<OpensshFolder> | undefined;
   #count = 0;
 
@@ -65,7 +70,10 @@ export class OpensshLines {
     let line = this.#lines.get(id);
     if (line === undefined) {
       const { limits, clock } = this.#options;
-      const ways = { open: () => this.#open(target), key: () => keyStamp(target.key) };
+      const ways = {
+        open: () => this.#open(target),
+        key: () => (target.host.certificate === true ? CERTIFICATE : keyStamp(target.key)),
+      };
       line = new Line(target.host.name, ways, limits, clock);
       this.#lines.set(id, line);
     }
@@ -77,6 +85,14 @@ export class OpensshLines {
     const jump = this.#options.jumps.get(name);
     if (jump === undefined) throw new PraError('INTERNAL', {}, new Error(`no jump host ${name}`));
     return this.#line({ host: jump, account: 'jump', key: jump.key });
+  }
+
+  /** Throws INTERNAL: openChannel has checked that a host which wants certificates can get them. */
+  #certificates(): CertificateLogins {
+    const { certificates, clock } = this.#options;
+    if (certificates === undefined) throw new PraError('INTERNAL', {}, new Error('no certificates'));
+    this.#logins ??= new CertificateLogins(certificates, clock, this.#keys, () => this.#inFolder());
+    return this.#logins;
   }
 
   #inFolder(): Promise<OpensshFolder> {
@@ -94,7 +110,11 @@ export class OpensshLines {
   }
 
   async #open(target: Target): Promise<Opened<OpensshConnection>> {
-    const { account, key } = target;
+    const { host, account, key } = target;
+    if (host.certificate === true) {
+      const login = await this.#certificates().open({ host: host.name, user: key.user });
+      return { connection: await this.#login(target, login), key: CERTIFICATE };
+    }
     const first = await this.#keys.open(account, key);
     try {
       return { connection: await this.#login(target, first.identity), key: first.stamp };

@@ -66,6 +66,7 @@ describe('a good file', () => {
         tags: ['web'],
         jump: 'door',
         transport: 'ssh2',
+        certificate: false,
         groups: ['web'],
       },
       {
@@ -75,6 +76,7 @@ describe('a good file', () => {
         tags: [],
         jump: undefined,
         transport: 'ssh2',
+        certificate: false,
         groups: ['web'],
       },
     ]);
@@ -94,6 +96,26 @@ describe('a good file', () => {
     expect(config.limits).toEqual({ callsPerMinute: 60, hostsPerCall: 20 });
     expect(config.policy).toEqual({ autoApprove: true, denyActions: [], raise: {} });
     expect(config.stateDir).toBe('/state/mcp-pra');
+  });
+});
+
+test('certificates have an issuer, and a record beside the database', () => {
+  const local = load(
+    `${GOOD}certificates: {issuer: {ca_key: keys/ca, passphrase: {env: CA}}, lifetime_seconds: 900}\n`,
+  );
+  expect(local.certificates).toEqual({
+    issuer: { kind: 'ca', keyPath: join(dir, 'keys/ca'), passphrase: { env: 'CA' } },
+    lifetimeSeconds: 900,
+    sourceAddress: [],
+    record: '/state/mcp-pra/certificates.jsonl',
+  });
+  const outside = load(
+    `${GOOD}certificates: {issuer: {command: [/usr/bin/x, "-n={principal}"], environment: [TOKEN]}, source_address: [192.0.2.0/24]}\n`,
+  );
+  expect(outside.certificates).toMatchObject({
+    issuer: { kind: 'command', argv: ['/usr/bin/x', '-n={principal}'], environment: ['TOKEN'] },
+    lifetimeSeconds: 600,
+    sourceAddress: ['192.0.2.0/24'],
   });
 });
 
@@ -159,6 +181,46 @@ polcy: {}
     ['a log that is not absolute', `${GOOD}names: {logs: {app: var/log}}\n`, 'must be an absolute path'],
     ['a log with ..', `${GOOD}names: {logs: {app: /var/../etc}}\n`, 'must be an absolute path'],
     ['a port out of range', `${GOOD}names: {endpoints: {db: "db:70000"}}\n`, 'a port is at most 65535'],
+    [
+      'certificates without an issuer of theirs',
+      `${GOOD}certificates: {issuer: {}}\n`,
+      "write one of 'ca_key' and 'command'",
+    ],
+    [
+      'two issuers',
+      `${GOOD}certificates: {issuer: {ca_key: ca, command: [/bin/x]}}\n`,
+      "write one of 'ca_key' and 'command'",
+    ],
+    [
+      'an issuer that is looked for',
+      `${GOOD}certificates: {issuer: {command: [issue]}}\n`,
+      'a program is named by its whole path',
+    ],
+    [
+      'a lifetime of more than 15 minutes',
+      `${GOOD}certificates: {issuer: {ca_key: ca}, lifetime_seconds: 901}\n`,
+      'it must be at most 900',
+    ],
+    [
+      'a lifetime of less than a minute',
+      `${GOOD}certificates: {issuer: {ca_key: ca}, lifetime_seconds: 59}\n`,
+      'it must be at least 60',
+    ],
+    [
+      'the key of the approver as a CA',
+      `${GOOD}certificates: {issuer: {ca_key: keys/approver}}\n`,
+      'cannot serve as ca too',
+    ],
+    [
+      'certificates on ssh2',
+      GOOD.replace('tags: [web]', 'certificate: true'),
+      "add 'transport: openssh' to this host",
+    ],
+    [
+      'certificates that nobody issues',
+      GOOD.replace('tags: [web]', 'certificate: true, transport: openssh'),
+      'nobody issues certificates',
+    ],
     ['checking switched off', GOOD.replace('tags: [web]', 'strict: false'), "'strict' is not a key here"],
   ])('%s is refused', (_, text, expected) => {
     expect(problemsIn(text).join('\n')).toContain(expected);
