@@ -20,6 +20,7 @@ import { addPropose } from './commands/propose.ts';
 import { addRenew } from './commands/renew.ts';
 import { addServe } from './commands/serve.ts';
 import { addShow } from './commands/show.ts';
+import { addTarget } from './commands/target.ts';
 import { addWithdraw } from './commands/withdraw.ts';
 import { printError } from './print-error.ts';
 
@@ -47,6 +48,7 @@ const COMMANDS = [
   addAudit,
   addHosts,
   addInventory,
+  addTarget,
   addInit,
   addDoctor,
 ];

@@ -87,6 +87,20 @@ export const cliEn = {
   'import.dry_run': 'Nothing was changed in {path}: this was a dry run.',
   'import.next': 'Now trust their host keys, each compared on its console:',
 
+  // target package
+  'package.one_source':
+    'Say what the host is told: --site FILE, or --from-config with --host NAME and, if you like, --vars.',
+  'package.which_host': 'Say for which hosts: --host NAME.',
+  'package.no_site': 'The site file cannot be read.',
+  'package.vars': 'The file {path} is no YAML map of variables.',
+  'package.variable':
+    '{name} is no variable of a package. Those that are: ansible/roles/target/meta/argument_specs.yml',
+  'package.python': 'python3 is not installed on this machine: it judges the site file as the host will.',
+  'package.site': 'The host would refuse this site file: {sentence}',
+  'package.epoch': 'SOURCE_DATE_EPOCH must be seconds since 1970: digits only.',
+  'package.next':
+    'Bring one of them to its host and compare its sum; installing the .deb changes nothing yet:',
+
   // look
   'look.text': 'text from {host} (untrusted):',
   'look.more': '… {count} more lines; --full shows them',
