@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { catalogOf, withPromoted } from './app/catalogs.ts';
 import { channelOptions, followedKey, openApproverKey } from './app/keys.ts';
 import { openDoctor } from './app/doctor.ts';
+import { proveLogin } from './app/prove-login.ts';
 import type { Catalog } from './catalog/types.ts';
 import { detailsOf } from './cli/print-error.ts';
 import type { CliApp, CliParts, ServeFrom } from './cli/cli-parts.ts';
@@ -58,6 +59,11 @@ export const compose = (version: string, log: Log): CliParts => {
       return makeApproverKey(want);
     },
     hostKeyNames: (config) => hostKeyNames(channelOptions(config, log)),
+    makeNextKey: async (account, { path, passphrase }, comment) => {
+      const { makeKeyLike } = await import('./ssh/make-key.ts');
+      await makeKeyLike(account, { keyPath: path, passphrase }, { path: `${path}.next`, comment });
+    },
+    proveLogin: (config, want) => proveLogin(config, want, log),
     trustHostKey: async (config, want) => {
       const { trustHostKey } = await import('./ssh/trust-host-key.ts');
       return trustHostKey(channelOptions(config, log), want);

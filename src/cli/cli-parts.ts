@@ -34,11 +34,30 @@ export interface CliParts {
    * out. Throws KNOWN_HOSTS_BAD.
    */
   hostKeyNames(config: Config): Promise<ReadonlyMap<string, string>>;
+  /** Makes KEY.next for a rotation, encrypted like KEY (src/ssh/make-key.ts). Throws KEY_*, FILE_MODE, ROTATION_REFUSED. */
+  makeNextKey(account: string, key: Config['keys']['reader'], comment: string): Promise<void>;
+  /** Logs in to hosts with a key file of a transport account, as the server would (src/app/prove-login.ts). */
+  proveLogin(config: Config, want: ProveLogin): Promise<readonly LoginProof[]>;
   /** Trusts exactly this key of a host (src/ssh/trust-host-key.ts). */
   trustHostKey(
     config: Config,
     want: { readonly host: string; readonly fingerprint: string },
   ): Promise<TrustedKey>;
+}
+
+export interface ProveLogin {
+  readonly account: 'reader' | 'runner';
+  readonly keyPath: string;
+  readonly hosts: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** What a host said to a key. `accepted` false with code AUTH_REFUSED is a refusal; with another code nobody knows. */
+export interface LoginProof {
+  readonly host: string;
+  readonly accepted: boolean;
+  readonly code: string | null;
+  readonly ms: number;
 }
 
 export type ServeFrom =

@@ -18,6 +18,7 @@ import { addLook } from './commands/look.ts';
 import { addPending } from './commands/pending.ts';
 import { addPropose } from './commands/propose.ts';
 import { addRenew } from './commands/renew.ts';
+import { addRotation } from './commands/rotation.ts';
 import { addServe } from './commands/serve.ts';
 import { addShow } from './commands/show.ts';
 import { addTarget } from './commands/target.ts';
@@ -51,6 +52,7 @@ const COMMANDS = [
   addTarget,
   addInit,
   addDoctor,
+  addRotation,
 ];
 
 /** Runs one command line (without node and script) and returns its exit code (DESIGN §4). Never throws. */

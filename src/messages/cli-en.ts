@@ -171,6 +171,35 @@ export const cliEn = {
   'withdraw.done': 'Withdrawn {id}.',
   'propose.filed': 'Filed as {id}.',
 
+  // rotation of keys
+  'rotation.no_file':
+    'There is no {path}: the keys that hosts list are in provision-vars.yml. Run mcp-pra init, which makes it, and take mcp_pra_reader_keys, mcp_pra_runner_keys and the line of mcp-pra-auto out of provision-vars.yml',
+  'rotation.bad_file':
+    '{path} must hold the lists mcp_pra_reader_keys, mcp_pra_runner_keys and mcp_pra_auto_keys and nothing else, with times as strings in quotes',
+  'rotation.key_line':
+    'transport-keys.yml or a .pub file has a line that is no public key (type base64 comment)',
+  'rotation.no_pub': '{file} is missing. Make it: ssh-keygen -y -f KEY, written to KEY.pub',
+  'rotation.not_configured': 'keys.{channel} is not in the configuration: there is nothing to rotate',
+  'rotation.in_agent':
+    'The {channel} key is held by an agent, where this program cannot put another one. Rotate it by hand, or use certificates',
+  'rotation.not_listed':
+    'The key {fingerprint} of keys.{channel} is not in {path}, so the hosts list another one: put its .pub line there and provision first',
+  'rotation.uncovered':
+    'These hosts are in mcp-pra.yaml but not in this run, and would not know the new key: {hosts}. Run it for all of them, or name those to leave out in mcp_pra_rotate_skip',
+  'rotation.unknown_host':
+    'These hosts are not in mcp-pra.yaml: {hosts}. Set mcp_pra_host where the inventory has another name',
+  'rotation.not_begun': 'No rotation of {channel} has begun',
+  'rotation.not_switched': 'The {channel} key is not switched yet: nothing may be finished',
+  'rotation.switched':
+    'This machine uses the new {channel} key already, and hosts may have forgotten the old one: run the rotation again, which finishes it',
+  'rotation.no_login': 'The auto key logs in nowhere: there is no login to prove',
+  'rotation.phase': '{channel}: {phase}, old {old}, new {new}',
+  'rotation.idle': '{channel}: no rotation under way, key {old}',
+  'rotation.accepted': '{host}: accepted',
+  'rotation.refused': '{host}: refused',
+  'rotation.unknown': '{host}: not known ({code})',
+  'progress.prove': 'logging in to {count} host(s)',
+
   // ledger
   'audit.good': 'The ledger verifies: {entries} entries, head {head}',
   'audit.empty': 'The ledger is empty.',
@@ -236,6 +265,8 @@ export const cliEn = {
     'Now your approver key. ssh-keygen asks for its passphrase: you type it at each approval, and nothing stores it.',
   'init.approver_later':
     'There is no approver key yet. Make it in a terminal, then run mcp-pra init once more:',
+  'init.keys_lack':
+    'The file {path} was kept and does not have these keys of this machine. Put each in place of the one that is gone, then provision:',
   'init.vars_lack': 'The file {vars} was kept and lacks what follows. Add it:',
   'init.steps': 'What is left to do',
   'init.step_hosts': 'Add your hosts to {config} and to {inventory}',

@@ -56,6 +56,7 @@ export const en = {
   ],
 
   // refused by a rule on this side (exit 3)
+  ROTATION_REFUSED: ['config', 3, '{what}', 'See docs/keys.md, section "Rotate".'],
   HOST_UNKNOWN: ['whitelist', 3, 'That host is not in the configuration.', 'Known hosts: {hosts}'],
   DIAGNOSTIC_UNKNOWN: ['catalog', 3, 'There is no such diagnostic.', 'Known diagnostics: {names}'],
   ACTION_UNKNOWN: ['catalog', 3, 'There is no such action.', 'Known actions: {names}'],

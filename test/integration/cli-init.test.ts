@@ -38,18 +38,20 @@ describe('init', () => {
     expect(stdout).toMatch(/ssh-keygen -t ed25519 -a 100 -C alice -f \S+\/keys\/approver/u);
     expect(stdout).toContain('mcp-pra hosts trust web1 --fingerprint');
 
-    const vars: Record<string, readonly string[]> = parse(
-      readFileSync(join(dir, 'provision-vars.yml'), 'utf8'),
-    );
-    expect(Object.keys(vars).toSorted()).toEqual([
-      'mcp_pra_allowed_signers',
-      'mcp_pra_reader_keys',
-      'mcp_pra_runner_keys',
-    ]);
-    expect(vars['mcp_pra_reader_keys']).toEqual([readFileSync(join(dir, 'keys/reader.pub'), 'utf8').trim()]);
-    expect(vars['mcp_pra_allowed_signers']).toEqual([
-      expect.stringMatching(/^auto namespaces="mcp-pra-auto" ssh-ed25519 /u),
-    ]);
+    const read = (name: string): unknown => parse(readFileSync(join(dir, name), 'utf8'));
+    expect(read('provision-vars.yml')).toEqual({ mcp_pra_allowed_signers: [] });
+    const login = (name: string) => ({
+      key: readFileSync(join(dir, `keys/${name}.pub`), 'utf8').trim(),
+      expires: expect.stringMatching(/^\d{4}-\d\d-\d\dT00:00:00Z$/u),
+    });
+    expect(read('transport-keys.yml')).toEqual({
+      mcp_pra_reader_keys: [login('reader')],
+      mcp_pra_runner_keys: [login('runner')],
+      mcp_pra_auto_keys: [readFileSync(join(dir, 'keys/auto.pub'), 'utf8').trim()],
+    });
+    // Ansible would make a date of a time without quotes.
+    expect(readFileSync(join(dir, 'transport-keys.yml'), 'utf8')).toMatch(/expires: "\d/u);
+    expect(stdout).toContain(`-e @${join(dir, 'provision-vars.yml')} -e @${join(dir, 'transport-keys.yml')}`);
     expect(parse(readFileSync(join(dir, 'inventory.yml'), 'utf8'))).toEqual({
       all: { hosts: { web1: { ansible_host: '192.0.2.1', ansible_port: 2222 } } },
     });
@@ -77,8 +79,9 @@ describe('init', () => {
     expect(again.status).toBe(0);
     expect(again.stdout).toContain(`kept  ${join(dir, 'mcp-pra.yaml')}`);
     expect(again.stdout).toContain(`made  ${join(dir, 'keys/auto')}`);
-    // The vars file was kept, so the line for the new key has to be added by hand.
-    expect(again.stdout).toMatch(/Add it:\nmcp_pra_allowed_signers:\n {2}- auto /u);
+    // The file of the keys was kept, so the new one has to be put there by hand.
+    expect(again.stdout).toMatch(/does not have these keys of this machine[^\n]*\n {2}auto: ssh-ed25519 /u);
+    expect(again.stdout).not.toContain('reader: ssh-ed25519');
     expect(readFileSync(join(dir, 'mcp-pra.yaml'), 'utf8')).toBe(config);
     expect(fingerprint(join(dir, 'keys/reader'))).toBe(before);
   });

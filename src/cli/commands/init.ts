@@ -9,8 +9,15 @@ import type { CliContext } from '../cli-context.ts';
 import { configFile } from '../init/config-file.ts';
 import { desktopEntry } from '../init/desktop-entry.ts';
 import { collectHost, type NewHost } from '../init/new-host.ts';
-import { allowedSigners, inventoryFile, varsFile, type PublicSide } from '../init/provision-files.ts';
+import {
+  allowedSigners,
+  inventoryFile,
+  transportKeys,
+  varsFile,
+  type PublicSide,
+} from '../init/provision-files.ts';
 import { ensureTransportKey, publicLine } from '../init/transport-key.ts';
+import { transportKeysPath, transportKeysText } from '../rotation/transport-keys.ts';
 import type { Page } from '../page.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
@@ -29,6 +36,8 @@ interface InitReport {
   readonly allowed_signers: readonly string[];
   /** Lines that a kept vars file does not have. */
   readonly vars_lack: readonly string[];
+  /** Public keys of this machine that a kept transport-keys.yml does not have, as `reader: ssh-ed25519 …`. */
+  readonly transport_keys_lack: readonly string[];
   readonly approver_command: string | null;
   readonly provision_command: string;
   readonly desktop_entry: string;
@@ -74,17 +83,28 @@ const initialise = async (context: CliContext, options: Options): Promise<InitRe
 
   const keys = publicSide(config);
   const vars = join(dirname(path), 'provision-vars.yml');
+  const transport = transportKeysPath(path);
   const inventory = join(dirname(path), 'inventory.yml');
   files.push(
     writeUnlessThere(vars, varsFile(keys), options.force),
+    // Also with --force it is kept: a rotation may be under way, and it may hold the keys of another machine.
+    writeUnlessThere(transport, transportKeysText(transportKeys(keys, Date.now()))),
     writeUnlessThere(inventory, inventoryFile(config.hosts), options.force),
   );
   const has = readFileSync(vars, 'utf8');
+  const listed = readFileSync(transport, 'utf8');
   const { approver } = config;
   return {
     files,
     allowed_signers: allowedSigners(keys),
     vars_lack: allowedSigners(keys).filter((line) => !has.includes(line.split(' ').at(-1) ?? line)),
+    transport_keys_lack: [
+      ['reader', keys.reader] as const,
+      ['runner', keys.runner] as const,
+      ['auto', keys.auto ?? ''] as const,
+    ]
+      .filter(([, line]) => !listed.includes(line.split(' ')[1] ?? ''))
+      .map(([name, line]) => `${name}: ${line.trim()}`),
     approver_command:
       approver === undefined || keys.approver !== undefined
         ? null
@@ -95,6 +115,8 @@ const initialise = async (context: CliContext, options: Options): Promise<InitRe
       inventory,
       '-e',
       `@${vars}`,
+      '-e',
+      `@${transport}`,
       join(context.parts.packageRoot, 'ansible/playbooks/provision.yml'),
     ]
       .map(shellWord)
@@ -148,6 +170,10 @@ const reportPage = (page: Page, report: InitReport): void => {
       .line(say('init.vars_lack', { vars: beside('provision-vars.yml') }))
       .line('mcp_pra_allowed_signers:');
     for (const line of report.vars_lack) page.line(`  - ${line}`);
+  }
+  if (report.transport_keys_lack.length > 0) {
+    page.line().line(say('init.keys_lack', { path: beside('transport-keys.yml') }));
+    for (const line of report.transport_keys_lack) page.line(`  ${line}`);
   }
   page.title(say('init.steps'));
   const steps: readonly (readonly [string, ...string[]])[] = [
