@@ -143,6 +143,8 @@ class Host:
                 self._write_fresh(fresh, mode, content, uid, gid)
                 self._keep(place)
                 os.rename(fresh, place)
+            except OSError as error:
+                raise Refusal(f'{path} cannot be written: {error.strerror}') from None
             finally:
                 fresh.unlink(missing_ok=True)
         return True

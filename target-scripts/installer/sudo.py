@@ -5,7 +5,9 @@ accounts may do, and that must be exactly these lines. sudo-rs knows few Default
 """
 
 import hashlib
+import os
 import re
+import tempfile
 
 from .account import ACCOUNTS
 from .programs import CANONICAL, RUNNER, of_host, program_files
@@ -14,9 +16,9 @@ from .refusal import Refusal
 SUDOERS = '/etc/sudoers.d/mcp-pra'
 SUDO, VISUDO = '/usr/bin/sudo', '/usr/sbin/visudo'
 PRA_RUN = f'{CANONICAL["BIN"]}/pra-run'
-# Of the generated Defaults, those that sudo-rs knows. The others are what it does anyway: it logs no input or output, looks up
-# no host name, shows no lecture, asks for no terminal and opens its log without waiting for it.
-RUST_DEFAULTS = ('secure_path',)
+# Of the generated Defaults, those that sudo-rs 0.2.5 parses. It has no I/O log whose errors could matter, asks for no terminal, and
+# does log to syslog and open a PAM session: what that costs while journald hangs is written down in ansible/README.md.
+RUST_DEFAULTS = ('!fqdn', 'env_reset', '!lecture', 'secure_path')
 
 
 def apply(site, host):
@@ -44,17 +46,13 @@ def sudoers(site, host, rust):
     if rust:
         if site.sudo.pin_digest:
             raise Refusal('sudo.pin_digest (mcp_pra_sudo_pin_digest) is nothing that sudo-rs knows: leave it out, or use sudo on this host')
-        kept = [line for line in text.splitlines() if not line.startswith('Defaults') or re.search(rf' ({"|".join(RUST_DEFAULTS)})\b', line)]
-        text = '# This host has sudo-rs: Defaults that it does not know are left out.\n' + ''.join(f'{line}\n' for line in without_loose_comments(kept))
+        known = tuple(f'Defaults:{RUNNER} {name}' for name in RUST_DEFAULTS)
+        kept = [line for line in text.splitlines() if line.startswith((*known, f'{RUNNER} '))]
+        text = '# Made by mcp-pra. This host has sudo-rs: Defaults that it does not know are left out.\n' + ''.join(f'{line}\n' for line in kept)
     if site.sudo.pin_digest:
         digest = hashlib.sha256(program_files(of_host(host.source))[PRA_RUN][1]).hexdigest()
         text = re.sub(rf'^({RUNNER} ALL=\(root\) NOPASSWD: )(?={re.escape(PRA_RUN)} )', rf'\1sha256:{digest} ', text, flags=re.MULTILINE)
     return text.encode('ascii')
-
-
-def without_loose_comments(lines):
-    """A comment stands above its Default: it goes with it."""
-    return [line for at, line in enumerate(lines) if not (at > 0 and line.startswith('#') and not (lines + [''])[at + 1].startswith('Defaults'))]
 
 
 def write_rules(host, content):
@@ -64,9 +62,13 @@ def write_rules(host, content):
 
 def require_good(host, content):
     """A file that does not parse can stop all of sudo: visudo sees it first."""
-    said = host.run([VISUDO, '-cf', '-'], stdin=content, ok=None)
+    with tempfile.NamedTemporaryFile(dir='/run', prefix='mcp-pra-') as file:  # sudo-rs reads no standard input
+        file.write(content)
+        file.flush()
+        os.chmod(file.name, 0o440)
+        said = host.run([VISUDO, '-cf', file.name], ok=None)
     if said.code != 0:
-        words = ' | '.join((said.errors + said.output).split('\n')[:4])
+        words = ' | '.join((said.errors + said.output).replace(file.name, SUDOERS).split('\n')[:4])
         raise Refusal(f'visudo refuses the generated sudoers file, so it was not installed: {words}')
 
 
@@ -88,4 +90,6 @@ def require_exactly(host, content):
 
 
 def is_rust(host):
-    return 'sudo-rs' in host.run([SUDO, '--version'], ok=None).output
+    """sudo-rs says its version on standard error."""
+    said = host.run([SUDO, '--version'], ok=None)
+    return 'sudo-rs' in said.output + said.errors
