@@ -55,7 +55,8 @@ def remove(_site, host):
             host.change(['/usr/sbin/groupdel', account.name], f'gone group {account.name}', ok=(0, 6))
         host.gone(account.home)
     # No package of Debian's makes it; one of RHEL does.
-    if is_debian(host) and host.exists(HOMES) and not host.names_in(HOMES):
+    others = [name for name in host.names_in(HOMES) if not host.is_spare(f'{HOMES}/{name}')]
+    if is_debian(host) and host.exists(HOMES) and not set(others) - {account.name for account in ACCOUNTS}:
         host.gone(HOMES)
     allow_cron(host)
 
