@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeKey } from '../support/ssh-keys.ts';
 import { labUp, type Lab, type LabHost } from './lab.ts';
 import type { LabKeys } from './provisioned.ts';
