@@ -35,7 +35,7 @@ beforeEach(() => {
   dir = join(home, '.config/mcp-pra');
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   env = { PATH: process.env['PATH'], HOME: home, LANG: 'C.UTF-8', NO_COLOR: '1' };
-  for (const name of ['reader', 'runner', 'auto', 'approver', 'older']) makeKey(dir, name);
+  for (const name of ['reader', 'runner', 'auto', 'approver', 'older', 'emergency']) makeKey(dir, name);
   writeFileSync(
     join(dir, 'mcp-pra.yaml'),
     JSON.stringify({
@@ -192,8 +192,11 @@ describe('the site file', () => {
       mcp_pra_from: ['192.0.2.0/24'],
       mcp_pra_policy: { values: { restart_service: { unit: ['nginx.service'] } } },
       mcp_pra_max_sessions: 9,
+      mcp_pra_serial: [1],
+      mcp_pra_break_glass_keys: [{ key: keyLine('emergency'), from: ['192.0.2.9'] }],
     });
     vars('transport-keys.yml', {
+      mcp_pra_auto_keys: [{ key: keyLine('auto'), expires }],
       mcp_pra_reader_keys: [
         { key: keyLine('reader'), expires },
         { key: keyLine('older'), from: [] },
@@ -207,8 +210,10 @@ describe('the site file', () => {
           { key: keyLine('older'), expires: null, from: [] },
         ],
         runner: [{ key: keyLine('runner'), from: ['192.0.2.0/24'] }],
+        break_glass: [{ key: keyLine('emergency'), expires: null, from: ['192.0.2.9'] }],
       },
       policy: { values: { restart_service: { unit: ['nginx.service'] } } },
+      auto_keys: [keyLine('auto')],
       sshd: { max_sessions: 9 },
     });
   });
@@ -243,7 +248,16 @@ describe('the site file', () => {
       /would refuse this site file/u,
     ],
     ['an address that is none', { mcp_pra_from: ['a b'] }, /would refuse this site file/u],
-    ['a break-glass key from anywhere', { mcp_pra_break_glass_keys: ['ssh-ed25519 AAAA'] }, /would refuse/u],
+    [
+      'a break-glass key from anywhere',
+      {
+        mcp_pra_break_glass_keys: [
+          'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAaBRpzqjCbzHMzGpvE7nPZwTH2rI/ocdtWnfEFRaFUT',
+        ],
+        mcp_pra_from: ['192.0.2.0/24'],
+      },
+      /break_glass/u,
+    ],
     ['a number for a limit that is none', { mcp_pra_max_sessions: 'many' }, /would refuse this site file/u],
   ])('%s is refused as the host would, and nothing is written', (_, value, rule) => {
     const path = vars('bad.yml', value);

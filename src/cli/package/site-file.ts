@@ -26,22 +26,23 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
   mcp_pra_fail2ban: ['fail2ban'],
   mcp_pra_nftables: ['nftables'],
 };
-const KEY_LISTS = ['mcp_pra_reader_keys', 'mcp_pra_runner_keys', 'mcp_pra_break_glass_keys'];
 const FROM = 'mcp_pra_from';
+/** How Ansible goes about it; nothing of it is told to the host. */
+const OF_ANSIBLE = ['mcp_pra_serial', 'mcp_pra_packages'];
 
 /**
- * The site file of a host from the role's variables, as the role makes it: `mcp_pra_from` counts for keys that say nothing
- * else. A variable that is not known is refused, so that a typo never leaves something open. Throws USAGE.
+ * The site file of a host from the role's variables, as ansible/roles/target/vars/main.yml makes it: `mcp_pra_from` counts for keys
+ * that say nothing else, but never for break-glass keys, which have to say it themselves. A variable that is not known is refused, so that a typo never leaves something open. Throws USAGE.
  */
 export const siteOf = (variables: Variables): string => {
   const site: Record<string, unknown> = { v: 1 };
   const from = variables[FROM] ?? [];
   for (const [name, value] of Object.entries(variables)) {
-    if (name === FROM) continue;
+    if (name === FROM || OF_ANSIBLE.includes(name)) continue;
     const place = Object.hasOwn(PLACES, name) ? PLACES[name] : undefined;
     if (place === undefined)
       throw new PraError('USAGE', { what: say('package.variable', { name: oneLine(name) }) });
-    put(site, place, KEY_LISTS.includes(name) ? loginKeys(value, from) : value);
+    put(site, place, memberOf(name, value, from));
   }
   if (variables['mcp_pra_user_ca_keys'] !== undefined) put(site, ['certificates', 'from'], from);
   return `${JSON.stringify(site, undefined, 2)}\n`;
@@ -55,6 +56,24 @@ const put = (
   if (second === undefined) site[first] = value;
   else site[first] = { ...(site[first] as object | undefined), [second]: value };
 };
+
+const memberOf = (name: string, value: unknown, from: unknown): unknown => {
+  switch (name) {
+    case 'mcp_pra_reader_keys':
+    case 'mcp_pra_runner_keys':
+      return loginKeys(value, from);
+    case 'mcp_pra_break_glass_keys':
+      return loginKeys(value, []);
+    case 'mcp_pra_auto_keys':
+      // In the form of the others in transport-keys.yml: a signature does not expire.
+      return Array.isArray(value) ? value.map(lineOf) : value;
+    default:
+      return value;
+  }
+};
+
+const lineOf = (key: unknown): unknown =>
+  typeof key === 'object' && key !== null && 'key' in key ? key.key : key;
 
 /** Lines, or maps with `key`, `expires` and `from`. What is neither goes on as it is: the target's own parser refuses it. */
 const loginKeys = (value: unknown, from: unknown): unknown =>
