@@ -195,6 +195,7 @@ def parse_site(data):
     )
     _require_one_use(site)
     _require_one_auto(site)
+    _require_own_port(site)
     return site
 
 
@@ -379,6 +380,14 @@ def _require_one_use(site):
 def _require_one_auto(site):
     if site.auto_keys and any('mcp-pra-auto' in line for line in site.allowed_signers):
         _refuse('allowed_signers', 'has a line for mcp-pra-auto although auto_keys is given: take that line out, so that a rotated key does not come back')
+
+
+def _require_own_port(site):
+    if site.nftables.ssh_from and site.sshd.port is None:
+        _refuse(
+            'nftables.ssh_from',
+            'needs a port of their own for the two accounts (mcp_pra_sshd_port): a packet filter sees ports, not accounts; or limit them with mcp_pra_from',
+        )
 
 
 # ---- values ---------------------------------------------------------------------------------------------------------

@@ -350,9 +350,15 @@ describe.each<[what: string, good: () => Json, bad: () => Json, says: string]>([
   ],
   [
     'who reaches sshd',
-    () => ({ nftables: { ssh_from: ['192.0.2.0/24'] } }),
-    () => ({ nftables: { ssh_from: ['*'] } }),
+    () => ({ sshd: { port: 2222 }, nftables: { ssh_from: ['192.0.2.0/24'] } }),
+    () => ({ sshd: { port: 2222 }, nftables: { ssh_from: ['*'] } }),
     'nftables.ssh_from[0] (mcp_pra_nftables)',
+  ],
+  [
+    'a packet filter for a port of their own',
+    () => ({ sshd: { port: 22 }, nftables: { ssh_from: ['192.0.2.9'] } }),
+    () => ({ nftables: { ssh_from: ['192.0.2.9'] } }),
+    'nftables.ssh_from (mcp_pra_nftables) needs a port of their own',
   ],
 ])('%s', (_, good, bad, says) => {
   test('is accepted within its rule', () => {
