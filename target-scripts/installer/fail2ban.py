@@ -82,8 +82,11 @@ def _apply_jail(site, host):
     wanted = {JAIL: jail(addresses, ports)}
     if not _has_default(host):
         wanted[FLOOR] = floor()
-    if not host.exists(IPTABLES) and host.exists(NFT) and _bans_with_iptables(_judge(host, wanted)):
-        wanted[JAIL] = jail(addresses, ports, 'nftables')
+    if not host.exists(IPTABLES) and _bans_with_iptables(_judge(host, wanted)):
+        if host.exists(NFT):
+            wanted[JAIL] = jail(addresses, ports, 'nftables')
+        else:
+            host.note('same', 'warning', 'fail2ban: it can ban nobody: this host has neither iptables nor nft')
     _require_exempt(_judge(host, wanted), addresses)
     if _runs(host):
         host.undo_with(lambda: _reload(host))
