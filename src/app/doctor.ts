@@ -42,8 +42,15 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
       }
     },
     openKey: async (account) => {
-      const { path, passphrase } = keyOf(account);
+      const { path, user, passphrase } = keyOf(account);
       if (passphrase !== undefined && 'agent' in passphrase) return;
+      // Only the system's ssh can use a security key.
+      const login = config.hosts.filter(({ certificate }) => !certificate);
+      if (account !== 'auto' && login.length > 0 && login.every(({ transport }) => transport === 'openssh')) {
+        const { openOpensshIdentity } = await import('../ssh/openssh-identity.ts');
+        await openOpensshIdentity(account, { user, keyPath: path, passphrase });
+        return;
+      }
       await openConfiguredKey(account, path, passphrase);
     },
     approverKey: async () => {
@@ -51,6 +58,16 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
         throw new PraError('KEY_MISSING', { account: 'approver', path: 'approver.key (not configured)' });
       }
       await readApproverKey(config.approver.key);
+    },
+    opensshClient: async () => {
+      const { opensshProgram } = await import('../ssh/openssh-program.ts');
+      const { isPostQuantum } = await import('../ssh/openssh-config.ts');
+      const { version, kex } = await opensshProgram();
+      return { version, postQuantum: kex.some(isPostQuantum) };
+    },
+    certificate: async (host) => {
+      const { tryCertificate } = await import('../ssh/try-certificate.ts');
+      return tryCertificate(channelOptions(config, log), host);
     },
     hostKeys: async (host) => (await channel.hostKeys(host)).map(fingerprint),
     readerVersion: async (host, signal) => {

@@ -4,6 +4,7 @@ import { asPraError, PraError } from '../errors.ts';
 import type { CliContext } from './cli-context.ts';
 import type { DoctorPorts } from './doctor-ports.ts';
 import { checkHost } from './doctor-host.ts';
+import { checkTransports } from './doctor-transport.ts';
 import { check, failure, type Finding } from './finding.ts';
 import { say } from './say.ts';
 
@@ -69,9 +70,10 @@ export const checkEverything = async (
 };
 
 const checkMachine = async (config: Config, ports: DoctorPorts): Promise<readonly Finding[]> => {
+  // Hosts that log in with certificates never open these; the files need not exist then.
+  const keysAreUsed = config.hosts.length === 0 || config.hosts.some(({ certificate }) => !certificate);
   const accounts = [
-    'reader',
-    'runner',
+    ...(keysAreUsed ? (['reader', 'runner'] as const) : []),
     ...(config.keys.auto === undefined ? [] : ['auto' as const]),
   ] as const;
   const keys = await Promise.all(
@@ -86,6 +88,7 @@ const checkMachine = async (config: Config, ports: DoctorPorts): Promise<readonl
     ...(await check(async () => say('doctor.catalog', { count: (await ports.catalog()).size }))),
     ...(await check(async () => say('doctor.database', await ports.database()))),
     ...keys.flat(),
+    ...(await checkTransports(config, ports)),
     ...(config.keys.auto === undefined
       ? [{ level: 'warn', text: say('doctor.no_auto'), fix: 'mcp-pra init' } as const]
       : []),

@@ -23,6 +23,12 @@ export interface DoctorPorts {
   openKey(account: 'reader' | 'runner' | 'auto'): Promise<void>;
   /** The approver's key: exists, mode, and is encrypted. The passphrase is not asked for. */
   approverKey(): Promise<void>;
+  /** The system's ssh. Throws SSH_TOO_OLD. */
+  opensshClient(): Promise<{ readonly version: string; readonly postQuantum: boolean }>;
+  /** Has a certificate made for the reader of this host, and uses it for nothing. */
+  certificate(
+    host: string,
+  ): Promise<{ readonly principal: string; readonly seconds: number; readonly authority: string }>;
   /** Fingerprints that known_hosts has for a host, revoked ones left out. */
   hostKeys(host: string): Promise<readonly string[]>;
   /** The verb `version` of the reader channel. */

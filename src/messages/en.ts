@@ -178,6 +178,12 @@ export const en = {
     'transport openssh needs OpenSSH 8.5 or newer on this machine ({version}).',
     'Install the OpenSSH client, or use transport: ssh2 for this host.',
   ],
+  OPENSSH_PLATFORM: [
+    'ssh',
+    2,
+    'transport openssh does not work on {platform}: its ssh cannot share connections.',
+    'Use transport: ssh2 for this host.',
+  ],
   CERTIFICATE_UNAVAILABLE: [
     'ssh',
     5,

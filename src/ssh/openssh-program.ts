@@ -55,7 +55,13 @@ export const parseVersion = (
   return { version: found[0], major: Number(found[1]), minor: Number(found[2]) };
 };
 
+/** Throws OPENSSH_PLATFORM where ssh has no ControlMaster: it needs sockets that pass descriptors. */
+export const requirePlatform = (platform: NodeJS.Platform): void => {
+  if (platform === 'win32') throw new PraError('OPENSSH_PLATFORM', { platform: 'Windows' });
+};
+
 const look = async (): Promise<OpensshProgram> => {
+  requirePlatform(process.platform);
   let text: string;
   try {
     text = await ask(['-V']);
@@ -75,7 +81,7 @@ const look = async (): Promise<OpensshProgram> => {
 
 let looking: Promise<OpensshProgram> | undefined;
 
-/** Asked once in the life of this process; a failure is asked again. Throws SSH_TOO_OLD: none found, another program, or before 8.5. */
+/** Asked once in the life of this process; a failure is asked again. Throws SSH_TOO_OLD (none found, another program, or before 8.5), OPENSSH_PLATFORM. */
 export const opensshProgram = (): Promise<OpensshProgram> => {
   looking ??= look().catch((thrown: unknown) => {
     looking = undefined;

@@ -18,6 +18,8 @@ const NOT_ASKED = {
   database: notAsked,
   openKey: notAsked,
   approverKey: notAsked,
+  opensshClient: notAsked,
+  certificate: notAsked,
   transportKeys: notAsked,
   close: notAsked,
 };

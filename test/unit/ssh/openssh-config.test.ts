@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { clientConfig, isPlainPath, knownHostsFor, masterConfig } from '../../../src/ssh/openssh-config.ts';
 import { DEFAULT_LIMITS } from '../../../src/ssh/limits.ts';
 import { socketBases } from '../../../src/ssh/openssh-folder.ts';
 import { readExecLog, readMasterLine } from '../../../src/ssh/openssh-log.ts';
-import { parseVersion } from '../../../src/ssh/openssh-program.ts';
+import { parseVersion, requirePlatform } from '../../../src/ssh/openssh-program.ts';
 import { sshString } from '../../../src/request/ssh-reader.ts';
 
 const files = { control: '/run/x/1.control', knownHosts: '/run/x/1.known_hosts', empty: '/run/x/1.empty' };
@@ -160,6 +160,11 @@ describe('the log of ssh', () => {
     expect(readExecLog('debug1: Control socket connect(/x): No such file\r\n').unsent).toBe('lost');
     expect(readExecLog('')).toEqual({ opened: false, exit: undefined, unsent: undefined });
   });
+});
+
+test('Windows is told to use the other transport: its ssh cannot share connections', () => {
+  expect(() => requirePlatform('win32')).toThrow(expect.objectContaining({ code: 'OPENSSH_PLATFORM' }));
+  expect(() => requirePlatform('darwin')).not.toThrow();
 });
 
 describe('the version of ssh', () => {
