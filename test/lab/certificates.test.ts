@@ -276,6 +276,10 @@ const certified = async (options: readonly string[], want: Certified = {}): Retu
 };
 const GOOD = ['-V', '-1m:+5m', '-O', 'clear', '-z', '7'];
 
+/** `SHA256:…` of the authority. */
+const authority = (): string =>
+  execFileSync('ssh-keygen', ['-lf', join(dir, 'ca.pub')], { encoding: 'utf8' }).split(' ')[1] ?? '';
+
 describe('sshd', () => {
   test.each(['mcp-reader', 'pra-runner'])(
     'takes a right certificate for %s, for this host or for all',
@@ -328,10 +332,8 @@ describe('sshd', () => {
   });
 
   test('refuses one whose serial was revoked, and no other', async () => {
-    const authority =
-      execFileSync('ssh-keygen', ['-lf', join(dir, 'ca.pub')], { encoding: 'utf8' }).split(' ')[1] ?? '';
     expect((await certified([...GOOD, '-z', '4711'])).code).toBe(0);
-    const revoke = ['/usr/local/lib/mcp-pra/revoke-keys', '--serial', '4711', '--ca', authority];
+    const revoke = ['/usr/local/lib/mcp-pra/revoke-keys', '--serial', '4711', '--ca', authority()];
     const revoked = await host.run(revoke);
     expect(`${revoked.code} ${revoked.stderr}`).toBe('0 ');
     const said = await sshdSays(async () => {
@@ -361,7 +363,13 @@ describe('sshd', () => {
     }
   });
 
-  test('takes the break-glass key beside certificates', async () => {
+  test('refuses every certificate of a revoked authority; the break-glass key still works', async () => {
+    const revoke = ['/usr/local/lib/mcp-pra/revoke-keys', '--key', authority()];
+    const revoked = await host.run(revoke);
+    expect(`${revoked.code} ${revoked.stderr}`).toBe('0 ');
+    expect((await certified(GOOD)).code).toBe(255);
+    expect((await certified([...GOOD, '-z', '4713'], { user: 'pra-runner' })).code).toBe(255);
+    await expect(ask(open({ certificate: true }))).rejects.toMatchObject({ code: 'AUTH_REFUSED' });
     const { code, stdout } = await ssh(lab, host, {
       user: 'pra-runner',
       key: breakGlass,
