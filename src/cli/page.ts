@@ -32,8 +32,9 @@ export class Page {
     return this;
   }
 
-  /** `label   value`, the value wrapped under itself. An empty label continues the one before. */
+  /** `label   value`, the value wrapped under itself, below a label that is too long. An empty label continues the one before. */
   field(label: string, value: string): this {
+    if (label.length >= LABEL) return this.line(`  ${this.paint('dim', label)}`).field('', value);
     const lines = wrap(value, this.width - LABEL - 2);
     for (const [index, text] of lines.entries()) {
       const name = (index === 0 ? label : '').padEnd(LABEL);

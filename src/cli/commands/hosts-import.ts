@@ -138,15 +138,15 @@ const planPage = (page: Page, plan: ImportPlan, { path, isRefused, isWritten }: 
   const news = [...of('added'), ...of('replaced')];
   if (news.length > 0) {
     page.title(say(isWritten ? 'import.added' : 'import.would_add', { path }));
+    // The address last: it alone may be cut, and is in full in the JSON.
     page.table([
-      ['', 'name', 'address', 'port', 'jump', 'groups'],
-      ...news.map(({ status, name, address, port, jump, groups }) => [
+      ['', 'name', 'port', 'jump', 'address'],
+      ...news.map(({ status, name, address, port, jump }) => [
         say(status === 'added' ? 'import.new' : 'import.changed'),
         name,
-        address,
         String(port),
         jump ?? '',
-        groups.join(','),
+        address,
       ]),
     ]);
   }
