@@ -3,6 +3,7 @@ import { catalogOf, withPromoted } from './app/catalogs.ts';
 import { channelOptions, followedKey, openApproverKey } from './app/keys.ts';
 import { openDoctor } from './app/doctor.ts';
 import { proveLogin } from './app/prove-login.ts';
+import { openRevocation } from './app/revocation.ts';
 import type { Catalog } from './catalog/types.ts';
 import { detailsOf } from './cli/print-error.ts';
 import type { CliApp, CliParts, ServeFrom } from './cli/cli-parts.ts';
@@ -52,6 +53,7 @@ export const compose = (version: string, log: Log): CliParts => {
       };
     },
     openDoctor: (config) => openDoctor(config, packageRoot, log),
+    openRevocation: (config) => openRevocation(config, packageRoot, log),
     serve: (from) => serve(from, version, open, log),
     loadCatalog: (choice) => Promise.resolve().then(() => catalogOf(packageRoot, choice)),
     makeApproverKey: async (want) => {

@@ -4,6 +4,7 @@ import type { PraError } from '../errors.ts';
 import type { PersonDesk } from '../request/desk.ts';
 import type { Store } from '../request/ports.ts';
 import type { DoctorPorts } from './doctor-ports.ts';
+import type { RevocationPorts } from './revocation/ports.ts';
 
 /** What the commands need of the composition root. Nothing here is made before a command asks for it. */
 export interface CliParts {
@@ -17,6 +18,8 @@ export interface CliParts {
   openApp(config: Config): Promise<CliApp>;
   /** For `doctor`, which must work when the app does not open. */
   openDoctor(config: Config): Promise<DoctorPorts>;
+  /** For `keys`: asks hosts about keys. */
+  openRevocation(config: Config): Promise<RevocationPorts>;
   /** Serves MCP until standard input ends. A broken configuration is served too: every call then says what is wrong. */
   serve(from: ServeFrom): Promise<void>;
   /** The shipped catalog, the site's folders, or both. Throws CATALOG_INVALID. */

@@ -14,6 +14,7 @@ import { addExecute } from './commands/execute.ts';
 import { addHosts } from './commands/hosts.ts';
 import { addInit } from './commands/init.ts';
 import { addInventory } from './commands/inventory.ts';
+import { addKeys } from './commands/keys.ts';
 import { addLook } from './commands/look.ts';
 import { addPending } from './commands/pending.ts';
 import { addPropose } from './commands/propose.ts';
@@ -51,6 +52,7 @@ const COMMANDS = [
   addInventory,
   addTarget,
   addInit,
+  addKeys,
   addDoctor,
   addRotation,
 ];

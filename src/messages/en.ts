@@ -55,6 +55,25 @@ export const en = {
     'Run mcp-pra approve yourself in a terminal; there is no flag around this.',
   ],
 
+  ANSIBLE_MISSING: [
+    'cli',
+    2,
+    'ansible-playbook cannot be started on this machine.',
+    'Install ansible-core; until then, as root on each host: /usr/local/lib/mcp-pra/revoke-keys (docs/keys.md).',
+  ],
+  ANSIBLE_FAILED: [
+    'cli',
+    2,
+    'ansible-playbook ended with {code} before it said anything of a host; nothing was revoked by it.',
+    'Read its message above: inventory, limit or login options are wrong.',
+  ],
+  REVOCATION_FILE: [
+    'cli',
+    2,
+    'The list of hosts that are left cannot be read: {path}.',
+    'Look into it, revoke again with --all-hosts, then remove the file.',
+  ],
+
   // refused by a rule on this side (exit 3)
   ROTATION_REFUSED: ['config', 3, '{what}', 'See docs/keys.md, section "Rotate".'],
   HOST_UNKNOWN: ['whitelist', 3, 'That host is not in the configuration.', 'Known hosts: {hosts}'],

@@ -138,7 +138,7 @@ def apply(site, host):
 def remove(_site, host):
     changed = host.gone(RULES)
     host.gone(TURNING)
-    # The logs stay: they say what was done. Without rules nobody writes to them any more.
+    # Without rules nobody writes to the logs any more. They say what was done, and stay unless --evidence is said.
     _set_append_only(host, False)
     if changed and host.exists(RSYSLOGD) and not host.check:
         _restart(host, _runs(host))
@@ -146,6 +146,10 @@ def remove(_site, host):
         for name in host.names_in(folder):
             if name.startswith(('mcp-pra-imjournal.state', 'mcp-pra-remote')):
                 host.gone(f'{folder}/{name}')
+    if not host.keeps_evidence:
+        for name in host.names_in('/var/log'):
+            if any(name == f'{program}.log' or name.startswith(f'{program}.log.') for program in PROGRAMS):
+                host.gone(f'/var/log/{name}')
 
 
 def _stay_with_journal(host, why):

@@ -452,7 +452,7 @@ describe('one at a time', () => {
   it('who waits for the claim of another is refused when the host was frozen meanwhile', async () => {
     const [person, automatic] = [await prepare('quick'), await prepare('quick', [auto])];
     const program =
-      'import fcntl,sys; f=open(sys.argv[1]); fcntl.flock(f,fcntl.LOCK_EX); print(flush=True); sys.stdin.read()';
+      'import fcntl,sys; f=open(sys.argv[1],"a"); fcntl.flock(f,fcntl.LOCK_EX); print(flush=True); sys.stdin.read()';
     const holder = spawn('python3', ['-c', program, join(target.prefix, 'run/pra-run/claim.lock')]);
     await once(holder.stdout, 'data');
     const said = hand(person);
@@ -473,7 +473,7 @@ describe('one at a time', () => {
     async (rule, revoke) => {
       const person = await prepare('quick');
       const program =
-        'import fcntl,sys; f=open(sys.argv[1]); fcntl.flock(f,fcntl.LOCK_EX); print(flush=True); sys.stdin.read()';
+        'import fcntl,sys; f=open(sys.argv[1],"a"); fcntl.flock(f,fcntl.LOCK_EX); print(flush=True); sys.stdin.read()';
       const path = join(target.prefix, 'run/pra-run/claim.lock');
       const holder = spawn('python3', ['-c', program, path]);
       await once(holder.stdout, 'data');

@@ -282,6 +282,17 @@ describe('when something fails', () => {
     expect(existsSync(etc('disabled'))).toBe(false);
   });
 
+  it('nobody reads along: it is finished all the same', () => {
+    const { status } = spawnSync(
+      'sh',
+      ['-c', '"$0" --key "$1" >/dev/full 2>&1', target.path('lib/revoke-keys'), keys.reader.name],
+      { encoding: 'utf8' },
+    );
+    expect(status).toBe(0);
+    expect(isOn('revoked_keys', keys.reader)).toBe(true);
+    expect(existsSync(etc('disabled'))).toBe(false);
+  });
+
   it('nothing half-written is left behind', () => {
     writeFileSync(etc('revoked_keys.new'), 'left by a call that was killed');
     expect(revoke('--key', keys.reader.name).exit).toBe(0);

@@ -30,7 +30,7 @@ export async function runPlaybook(
   await mkdir(sockets, { recursive: true, mode: 0o700 });
   const inventory = join(folder, 'inventory.json');
   const extra = join(folder, `vars-${process.hrtime.bigint()}.json`);
-  await writeFile(inventory, JSON.stringify(describeInventory(lab)), { mode: 0o600 });
+  await writeFile(inventory, JSON.stringify(describeInventory(lab.hosts, lab.adminKey)), { mode: 0o600 });
   await writeFile(extra, JSON.stringify(vars), { mode: 0o600 });
   const flags = [
     ...(opts.limit === undefined ? [] : ['--limit', opts.limit]),
@@ -73,14 +73,25 @@ export function parseRecap(output: string): {
   return { changed, failed };
 }
 
-function describeInventory(lab: Lab): unknown {
+/**
+ * An inventory of the lab for a program that starts Ansible itself, with nothing in its environment: the strict ssh options are
+ * variables of the hosts.
+ */
+export function ansibleInventory(lab: Lab): unknown {
+  const { all } = describeInventory(lab.hosts, lab.adminKey);
+  const options = `-F /dev/null -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o UpdateHostKeys=no`;
+  const ours = `-o UserKnownHostsFile=${lab.knownHosts} -o IdentitiesOnly=yes -o IdentityAgent=none`;
+  return { all: { ...all, vars: { ansible_ssh_args: `${options} ${ours} -o ControlMaster=no` } } };
+}
+
+function describeInventory(labHosts: Lab['hosts'], adminKey: string): { all: { children: unknown } } {
   const hosts = Object.fromEntries(
-    lab.hosts.map(({ name, address }) => [
+    labHosts.map(({ name, address }) => [
       name,
       {
         ansible_host: address,
         ansible_user: 'admin',
-        ansible_ssh_private_key_file: lab.adminKey,
+        ansible_ssh_private_key_file: adminKey,
         ansible_python_interpreter: '/usr/bin/python3',
         ansible_become_method: 'sudo',
       },

@@ -55,7 +55,7 @@ describe('host key checking', () => {
 
   it('asks known_hosts: the only judges are judgeHostKey and the one for a fingerprint that a person compared', () => {
     expect(naming(/\bjudge:|\bjudge = /u)).toEqual(
-      ['src/ssh/connect.ts', 'src/ssh/lines.ts', 'src/ssh/trust-host-key.ts'].sort(),
+      ['src/ssh/connect.ts', 'src/ssh/key-proof.ts', 'src/ssh/lines.ts', 'src/ssh/trust-host-key.ts'].sort(),
     );
   });
 

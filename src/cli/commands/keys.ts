@@ -1,0 +1,257 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import type { Config } from '../../config.ts';
+import { asPraError, PraError, type ExitCode } from '../../errors.ts';
+import { fingerprint } from '../../request/sshsig.ts';
+import type { CliContext } from '../cli-context.ts';
+import { withProgress } from '../progress.ts';
+import { keysHere, keysOfHosts, keysPage } from '../revocation/key-list.ts';
+import { beginLeft, readLeft, saveLeft, type LeftHosts } from '../revocation/left-hosts.ts';
+import { describeOrder, orderFrom, type Order, type OrderFlags } from '../revocation/order.ts';
+import type { ChannelAccount, RevocationPorts } from '../revocation/ports.ts';
+import { hostLines, notes } from '../revocation/revocation-page.ts';
+import { revokeFleet, type HostOutcome } from '../revocation/revoke-fleet.ts';
+import type { Cli } from '../run-cli.ts';
+import { say } from '../say.ts';
+
+interface RevokeFlags extends OrderFlags {
+  readonly allHosts?: boolean;
+  readonly host?: readonly string[];
+  readonly inventory?: readonly string[];
+  readonly within: number;
+  readonly forks: number;
+  readonly retry?: boolean;
+}
+
+const HOST = /^[a-z0-9][a-z0-9.-]{0,62}$/u;
+
+/** `mcp-pra keys list | revoke`: which keys open what, and throwing one out of every host. */
+export const addKeys = (program: Command, cli: Cli): void => {
+  const keys = program
+    .command('keys')
+    .description('the keys of this machine and of the hosts; revoking them');
+
+  const list = cli
+    .command(keys, 'list', 'what the configuration has, and what each host says opens its accounts')
+    .option('-H, --host <host>', 'only this host; may be repeated', collectHost)
+    .option('--local', 'ask no host');
+  list.action(({ host, local }: { readonly host?: readonly string[]; readonly local?: boolean }) =>
+    cli.run(list, async (context) => {
+      const config = context.config();
+      const ports = await context.parts.openRevocation(config);
+      try {
+        const here = await keysHere(config, ports);
+        const names = local === true ? [] : chosen(config, host);
+        const there = await withProgress(context.io, say('progress.keys', { what: '' }), (progress) =>
+          keysOfHosts(names, here, ports, context.signal, (what) =>
+            progress.update(say('progress.keys', { what })),
+          ),
+        );
+        context.show({ here, hosts: there }, (page) => keysPage(page, here, there));
+        return there.some(({ error }) => error !== null) ? 5 : 0;
+      } finally {
+        await ports.close();
+      }
+    }),
+  );
+
+  const revoke = cli
+    .command(keys, 'revoke', 'throw a key, an approver or a certificate out of hosts at once, and prove it')
+    .option('--key <file.pub>', 'public key(s) of a file; may be repeated', collect)
+    .option('--fingerprint <SHA256:…>', 'a key by its fingerprint; may be repeated', collect)
+    .option(
+      '--approver <name>',
+      'an approver by principal, with every key of theirs; may be repeated',
+      collect,
+    )
+    .option('--serial <number>', 'a certificate by its serial number; may be repeated', collect)
+    .option('--ca <SHA256:…>', 'fingerprint of the CA that the serial numbers are of')
+    .option('--all-hosts', 'on every host of the inventory')
+    .option('-H, --host <host>', 'on this host; may be repeated', collectHost)
+    .option(
+      '-i, --inventory <path>',
+      "Ansible's inventory (else inventory.yml beside the configuration)",
+      collect,
+    )
+    .option('--within <seconds>', 'what is not done by then is left for --retry', secondsOf, 60)
+    .option('--forks <number>', 'hosts at the same time', forksOf, 50)
+    .option('--keep-disabled', 'leave the kill switch of the hosts thrown: both channels stay closed')
+    .option('--retry', 'go on with the hosts that earlier commands left')
+    .argument('[ansible...]', 'after --: more options for ansible-playbook, such as -K');
+  revoke.action((more: readonly string[], flags: RevokeFlags) =>
+    cli.run(revoke, async (context) => {
+      const config = context.config();
+      const work = plan(config, flags);
+      if (work.length === 0) {
+        context.show([], (page) => page.line(say('revoke.retry_none')));
+        return 0;
+      }
+      const reports: RevocationReport[] = [];
+      for (const left of work) reports.push(await carryOut(context, config, left, flags, more));
+      if (context.json) context.show(reports, () => undefined);
+      return Math.max(...reports.map(exitOf)) as ExitCode;
+    }),
+  );
+};
+
+/** What came of one order; also the JSON. */
+interface RevocationReport {
+  readonly order: Order;
+  readonly seconds: number;
+  readonly hosts: readonly HostOutcome[];
+  /** The file that `--retry` goes on from; null when nothing is left. */
+  readonly left: string | null;
+  readonly notes: readonly string[];
+}
+
+/** The new order as a file of hosts that are left, or those that earlier commands left. */
+const plan = (config: Config, flags: RevokeFlags): readonly LeftHosts[] => {
+  if (flags.retry === true) {
+    const { key, fingerprint: name, approver, serial, ca, allHosts, host } = flags;
+    if ([key, name, approver, serial, ca, allHosts, host].some((flag) => flag !== undefined))
+      throw new PraError('USAGE', { what: say('revoke.retry_alone') });
+    return readLeft(config.stateDir);
+  }
+  const order = orderFrom(flags);
+  if ((flags.allHosts === true) === (flags.host !== undefined))
+    throw new PraError('USAGE', { what: say('revoke.where') });
+  const inventories = flags.inventory ?? [join(dirname(config.path), 'inventory.yml')];
+  const missing = inventories.find((path) => !path.includes(',') && !existsSync(path));
+  if (missing !== undefined)
+    throw new PraError('USAGE', { what: say('revoke.no_inventory', { path: missing }) });
+  return [beginLeft(config.stateDir, order, inventories, flags.host ?? null, new Date())];
+};
+
+const carryOut = async (
+  context: CliContext,
+  config: Config,
+  left: LeftHosts,
+  flags: RevokeFlags,
+  more: readonly string[],
+): Promise<RevocationReport> => {
+  const began = Date.now();
+  const { order } = left;
+  context.note(say('revoke.begin', { what: describeOrder(order) }));
+  const ports = await context.parts.openRevocation(config);
+  try {
+    let done = 0;
+    const hosts = await withProgress(context.io, say('progress.revoke', { done }), async (progress) => {
+      const tell = (lines: readonly string[]): void => {
+        progress.clear();
+        for (const line of lines) context.note(line);
+      };
+      return revokeFleet({
+        order,
+        ports,
+        packageRoot: context.parts.packageRoot,
+        inventories: flags.inventory ?? left.inventories,
+        hosts: left.hosts,
+        configured: config.hosts.map(({ name }) => name),
+        own: await ownKeys(config, ports),
+        more,
+        forks: flags.forks,
+        seconds: flags.within,
+        signal: context.signal,
+        onHost: (outcome) => {
+          done += 1;
+          progress.update(say('progress.revoke', { done }));
+          tell(hostLines(outcome, order));
+        },
+        onRetry: (names, seconds) =>
+          tell([say('revoke.again', { hosts: names.slice(0, 20).join(', '), seconds })]),
+      });
+    });
+    const undone = hosts.filter(({ proven }) => !proven).map(({ host }) => host);
+    const again = hosts.filter(({ proven, refused }) => !proven && !refused).map(({ host }) => host);
+    const saved = saveLeft(left, again);
+    const seconds = (Date.now() - began) / 1_000;
+    const report = {
+      order,
+      seconds,
+      hosts,
+      left: again.length === 0 ? null : saved.path,
+      notes: await notes({ config, order, hosts, ports }),
+    };
+    await record(context, ports, report);
+    for (const note of report.notes) context.note(note);
+    context.note(
+      say('revoke.sum', {
+        done: hosts.length - undone.length,
+        all: hosts.length,
+        seconds: seconds.toFixed(1),
+      }),
+    );
+    if (report.left !== null) context.note(say('revoke.left', { count: again.length, path: report.left }));
+    return report;
+  } finally {
+    await ports.close();
+  }
+};
+
+/** A revocation has to work when the database does not: then it only says so. */
+const record = async (
+  context: CliContext,
+  ports: RevocationPorts,
+  report: RevocationReport,
+): Promise<void> => {
+  const { principal, client } = context.caller();
+  const detail = {
+    what: describeOrder(report.order).slice(0, 1_000),
+    done: report.hosts.filter(({ proven }) => proven).length,
+    left: report.hosts
+      .filter(({ proven }) => !proven)
+      .map(({ host }) => host)
+      .join(' ')
+      .slice(0, 1_000),
+  };
+  await ports
+    .record({ kind: 'note', code: 'KEYS_REVOKED', actor: `${principal}/${client}`, detail })
+    .catch(() => context.io.stderr.write(`${say('revoke.not_recorded')}\n`));
+};
+
+/** Failed before unreachable: a host that answered and is not right needs somebody at once. */
+const exitOf = ({ hosts }: RevocationReport): ExitCode => {
+  if (hosts.some(({ state, proven }) => !proven && state !== 'unreachable')) return 1;
+  return hosts.some(({ proven }) => !proven) ? 5 : 0;
+};
+
+const ownKeys = async (
+  config: Config,
+  ports: RevocationPorts,
+): Promise<Record<ChannelAccount, string | undefined>> => {
+  const of = async (account: ChannelAccount): Promise<string | undefined> => {
+    const blob = await ports.publicKey(config.keys[account].path).catch((thrown: unknown) => {
+      throw asPraError(thrown);
+    });
+    return blob === undefined ? undefined : fingerprint(blob);
+  };
+  return { reader: await of('reader'), runner: await of('runner') };
+};
+
+const chosen = (config: Config, names: readonly string[] | undefined): readonly string[] => {
+  const known = config.hosts.map(({ name }) => name);
+  if (names === undefined) return known;
+  if (names.some((name) => !known.includes(name)))
+    throw new PraError('HOST_UNKNOWN', { hosts: known.slice(0, 20).join(', ') });
+  return names;
+};
+
+const collect = (word: string, before: readonly string[] = []): readonly string[] => [...before, word];
+
+const collectHost = (word: string, before: readonly string[] = []): readonly string[] => {
+  if (!HOST.test(word)) throw new InvalidArgumentError('It is the name of a host.');
+  return [...before, word];
+};
+
+const secondsOf = (word: string): number => {
+  const seconds = Number(word);
+  if (!/^\d{1,4}$/u.test(word) || seconds < 10 || seconds > 3_600)
+    throw new InvalidArgumentError(say('revoke.within'));
+  return seconds;
+};
+
+const forksOf = (word: string): number => {
+  if (!/^[1-9]\d{0,2}$/u.test(word)) throw new InvalidArgumentError('It is a number from 1 to 999.');
+  return Number(word);
+};

@@ -1,0 +1,84 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { NAME, PRINCIPAL } from '../../config/schema.ts';
+import { PraError } from '../../errors.ts';
+import { FINGERPRINT, isSerial, type Order } from './order.ts';
+
+/**
+ * A revocation that is not done everywhere: what, and where it is left. Written before the first host is asked, so that one
+ * that was interrupted is known too, and removed when nothing is left.
+ */
+export interface LeftHosts {
+  readonly path: string;
+  readonly order: Order;
+  readonly began: string;
+  readonly inventories: readonly string[];
+  /** Names of the inventory; null: all of them, nobody has said yet which those are. */
+  readonly hosts: readonly string[] | null;
+}
+
+const file = z.strictObject({
+  order: z.strictObject({
+    v: z.literal(1),
+    keys: z.array(z.string().regex(FINGERPRINT)),
+    publicKeys: z.array(z.base64()),
+    approvers: z.array(z.string().regex(PRINCIPAL)),
+    serials: z.array(z.string().refine(isSerial)),
+    ca: z.string().regex(FINGERPRINT).nullable(),
+    switch: z.enum(['lift', 'keep']),
+  }),
+  began: z.iso.datetime(),
+  inventories: z.array(z.string()),
+  hosts: z.array(z.string().regex(NAME)).nullable(),
+});
+
+const folderOf = (stateDir: string): string => join(stateDir, 'revocations');
+
+/** A new file for an order. Throws what the file system throws. */
+export const beginLeft = (
+  stateDir: string,
+  order: Order,
+  inventories: readonly string[],
+  hosts: readonly string[] | null,
+  now: Date,
+): LeftHosts => {
+  mkdirSync(folderOf(stateDir), { recursive: true, mode: 0o700 });
+  const began = now.toISOString();
+  const path = join(folderOf(stateDir), `${began.replace(/[:.]/gu, '-')}-${String(process.pid)}.json`);
+  return saveLeft({ path, order, began, inventories, hosts }, hosts);
+};
+
+/** The same with other hosts left; no host left removes the file. */
+export const saveLeft = (left: LeftHosts, hosts: readonly string[] | null): LeftHosts => {
+  if (hosts?.length === 0) {
+    rmSync(left.path, { force: true });
+    return { ...left, hosts };
+  }
+  const { path, ...content } = { ...left, hosts };
+  writeFileSync(`${path}.new`, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+  return { ...left, hosts };
+};
+
+/** Every revocation that is left, oldest first. Throws USAGE for a file that is not one: it must not be passed over. */
+export const readLeft = (stateDir: string): readonly LeftHosts[] => {
+  let names: readonly string[];
+  try {
+    names = readdirSync(folderOf(stateDir));
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw thrown;
+  }
+  return names
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .map((name) => {
+      const path = join(folderOf(stateDir), name);
+      try {
+        return { path, ...file.parse(JSON.parse(readFileSync(path, 'utf8'))) };
+      } catch (thrown) {
+        throw new PraError('REVOCATION_FILE', { path }, thrown);
+      }
+    });
+};

@@ -1,0 +1,84 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Config } from '../../config.ts';
+import { say } from '../say.ts';
+import type { Order } from './order.ts';
+import type { RevocationPorts } from './ports.ts';
+import type { AccountProof, HostOutcome, HostProof } from './revoke-fleet.ts';
+
+const KEY = {
+  refused: 'revoke.key_refused',
+  ACCEPTED: 'revoke.key_accepted',
+  unasked: 'revoke.key_unasked',
+  failed: 'revoke.key_failed',
+} as const satisfies Record<HostProof['key'], string>;
+
+const ACCOUNT = {
+  works: 'revoke.account_works',
+  revoked: 'revoke.account_revoked',
+  closed: 'revoke.account_closed',
+  FAILS: 'revoke.account_fails',
+} as const satisfies Record<AccountProof, string>;
+
+/** What a person reads of one host. */
+export const hostLines = (outcome: HostOutcome, order: Order): readonly string[] => {
+  const { host, state, error, seconds, proof, ended } = outcome;
+  if (state === 'failed') return [say('revoke.host_failed', { host, error: error ?? '' })];
+  if (state === 'unreachable') return [say('revoke.host_unreachable', { host })];
+  if (state === 'missing') return [say('revoke.host_missing', { host })];
+  const detail =
+    proof === null
+      ? [say('revoke.unproven_here')]
+      : [
+          ...(order.keys.length + order.approvers.length > 0 ? [say(KEY[proof.key])] : []),
+          proof.before === 'none'
+            ? say('revoke.before_none', { count: ended })
+            : say(proof.before === 'dead' ? 'revoke.before_dead' : 'revoke.before_alive'),
+          say(ACCOUNT[proof.reader], { account: 'reader' }),
+          say(ACCOUNT[proof.runner], { account: 'runner' }),
+        ];
+  return [say('revoke.host', { host, seconds: seconds.toFixed(1), detail: detail.join('; ') })];
+};
+
+/** What a person still has to know or do after a revocation. */
+export const notes = async (of: {
+  readonly config: Config;
+  readonly order: Order;
+  readonly hosts: readonly HostOutcome[];
+  readonly ports: RevocationPorts;
+}): Promise<readonly string[]> => {
+  const { config, order, hosts, ports } = of;
+  const done = hosts.filter(({ state }) => state === 'revoked');
+  const isListed = done.some(({ listed }) => listed);
+  const own = await Promise.all(
+    [config.keys.reader, config.keys.runner].map(({ path }) => ports.publicKey(path)),
+  );
+  const blobs = [
+    ...order.publicKeys,
+    ...own.filter((blob) => blob !== undefined).map((blob) => blob.toString('base64')),
+  ];
+  return [
+    ...(done.length > 0 && !isListed && order.keys.length > 0 ? [say('revoke.unlisted')] : []),
+    ...(done.length > 0 && !isListed
+      ? order.approvers.map((name) => say('revoke.approver_unlisted', { name }))
+      : []),
+    ...done.flatMap(({ host, left }) => [
+      ...(left['mcp-reader'] === 0 ? [say('revoke.no_key_left', { host, account: 'reader' })] : []),
+      ...(left['pra-runner'] === 0 ? [say('revoke.no_key_left', { host, account: 'runner' })] : []),
+      ...(left['allowed_signers'] === 0 ? [say('revoke.no_person_left', { host })] : []),
+    ]),
+    ...filesThatName(config, order, blobs).map((path) => say('revoke.files', { path })),
+  ];
+};
+
+/** Files for provisioning beside the configuration that still hold what was revoked. */
+const filesThatName = (config: Config, order: Order, blobs: readonly string[]): readonly string[] => {
+  const revoked = blobs.filter((blob) => order.publicKeys.includes(blob));
+  const names = order.approvers.map((name) => `${name} namespaces=`);
+  return ['provision-vars.yml', 'transport-keys.yml']
+    .map((name) => join(dirname(config.path), name))
+    .filter((path) => {
+      const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+      return [...revoked, ...names].some((word) => text.includes(word));
+    });
+};

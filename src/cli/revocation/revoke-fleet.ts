@@ -1,0 +1,269 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asPraError, PraError } from '../../errors.ts';
+import { fingerprint } from '../../request/sshsig.ts';
+import { readPublicKeyLine } from '../../request/ssh-public-key.ts';
+import { oneLine } from '../plain-text.ts';
+import { AtMost } from './at-most.ts';
+import { playbookVars, type Order } from './order.ts';
+import type { ChannelAccount, OldConnection, RevocationPorts } from './ports.ts';
+import { runPlaybook, type TaskEvent } from './run-playbook.ts';
+
+/** What sshd of a host itself showed after the revocation. */
+export interface HostProof {
+  /** Whether sshd refuses the public keys; `unasked` where no public half is known. */
+  readonly key: 'refused' | 'ACCEPTED' | 'unasked' | 'failed';
+  /** Connections of ours that were open before. */
+  readonly before: 'dead' | 'ALIVE' | 'none';
+  /** The configured keys: `revoked` for the very key that was thrown out. */
+  readonly reader: AccountProof;
+  readonly runner: AccountProof;
+}
+
+export type AccountProof = 'works' | 'revoked' | 'closed' | 'FAILS';
+
+export interface HostOutcome {
+  readonly host: string;
+  /** `revoked`: the host says so. `missing`: configured, but not in the inventory. */
+  readonly state: 'revoked' | 'unreachable' | 'failed' | 'missing';
+  /** The order itself makes no sense there (its own host key, for one): trying again would not help. */
+  readonly refused: boolean;
+  /** Whether anything of the order was listed there. */
+  readonly listed: boolean;
+  /** Processes of open connections that were ended. */
+  readonly ended: number;
+  /** Keys, CAs and signers that are left, by file. */
+  readonly left: Readonly<Record<string, number>>;
+  /** Seconds after the command began. */
+  readonly seconds: number;
+  /** Why not, in the host's words made plain. */
+  readonly error: string | null;
+  /** Null where this machine has no configuration for the host. */
+  readonly proof: HostProof | null;
+  /** Whether everything is as it should be. */
+  readonly proven: boolean;
+}
+
+export interface FleetWish {
+  readonly order: Order;
+  readonly ports: RevocationPorts;
+  readonly packageRoot: string;
+  readonly inventories: readonly string[];
+  /** Names to revoke on; null: every host of the inventory. */
+  readonly hosts: readonly string[] | null;
+  /** Names that this machine can reach itself. */
+  readonly configured: readonly string[];
+  /** Fingerprints of the configured transport keys, where they are known. */
+  readonly own: Readonly<Record<ChannelAccount, string | undefined>>;
+  readonly more: readonly string[];
+  readonly forks: number;
+  /** After so many seconds what is not done is left. */
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+  /** Each host once when it is done with, or will not be. */
+  onHost(outcome: HostOutcome): void;
+  /** Hosts that are tried again. */
+  onRetry(hosts: readonly string[], seconds: number): void;
+}
+
+const ACCOUNTS: readonly ChannelAccount[] = ['reader', 'runner'];
+/** Connections that are opened at the same time. */
+const AT_ONCE = 8;
+/** How long the revocation waits for connections that shall show that they die. A host that is down must not hold it up. */
+const WITNESS_MS = 3_000;
+const DEATH_MS = 5_000;
+const PROOF_MS = 15_000;
+const MAX_PAUSE = 8;
+const TASK = 'Revoke on the host';
+
+/**
+ * Revokes on every host at once and proves it host by host. Hosts that cannot be reached are tried again, with growing pauses,
+ * until the time is over. Never throws for a host: each has its outcome.
+ */
+export const revokeFleet = async (wish: FleetWish): Promise<readonly HostOutcome[]> => {
+  const witnesses = new Map<string, readonly OldConnection[]>();
+  try {
+    return await revokeAndProve(wish, witnesses);
+  } finally {
+    for (const open of [...witnesses.values()].flat()) open.end();
+  }
+};
+
+const revokeAndProve = async (
+  wish: FleetWish,
+  witnesses: Map<string, readonly OldConnection[]>,
+): Promise<readonly HostOutcome[]> => {
+  const began = Date.now();
+  const over = AbortSignal.any([wish.signal, AbortSignal.timeout(wish.seconds * 1_000)]);
+  const wanted = wish.hosts ?? wish.configured;
+  const reachable = wanted.filter((host) => wish.configured.includes(host));
+  await openWitnesses(wish, reachable, witnesses, over);
+  const gate = new AtMost(AT_ONCE);
+  const proofs: Promise<void>[] = [];
+  const outcomes = new Map<string, HostOutcome>();
+  const settle = (outcome: HostOutcome): void => {
+    outcomes.set(outcome.host, outcome);
+    if (outcome.state !== 'unreachable') wish.onHost(outcome);
+  };
+
+  let limit = wish.hosts;
+  for (let pause = 1; ; pause = Math.min(pause * 2, MAX_PAUSE)) {
+    const onEvent = (event: TaskEvent): void => {
+      if (event.task !== TASK) return;
+      const outcome = outcomeOf(event, (Date.now() - began) / 1_000);
+      if (outcome.state !== 'revoked' || !wish.configured.includes(event.host)) return settle(outcome);
+      proofs.push(
+        gate.run(async () => {
+          const proof = await prove(wish, event, witnesses.get(event.host) ?? []);
+          settle({ ...outcome, proof, proven: isProven(proof), seconds: (Date.now() - began) / 1_000 });
+        }),
+      );
+    };
+    const { order, packageRoot, inventories, forks, more } = wish;
+    const code = await runPlaybook({
+      playbook: 'revoke.yml',
+      vars: { mcp_pra_revoke: playbookVars(order) },
+      limit: limit ?? undefined,
+      packageRoot,
+      inventories,
+      forks,
+      more,
+      signal: over,
+      onEvent,
+    }).catch((thrown: unknown) => {
+      if (!over.aborted) throw thrown;
+      return 1;
+    });
+    // Nothing was said of any host: the inventory or the options are wrong, and Ansible has said how.
+    if (code !== 0 && outcomes.size === 0 && proofs.length === 0 && !over.aborted)
+      throw new PraError('ANSIBLE_FAILED', { code });
+    limit = [...outcomes.values()].filter(({ state }) => state === 'unreachable').map(({ host }) => host);
+    if (limit.length === 0 || over.aborted) break;
+    wish.onRetry(limit, pause);
+    await sleep(pause * 1_000, undefined, { signal: over }).catch(() => undefined);
+    if (over.aborted) break;
+  }
+  await Promise.all(proofs);
+  for (const outcome of outcomes.values()) if (outcome.state === 'unreachable') wish.onHost(outcome);
+  for (const host of wanted.filter((name) => !outcomes.has(name)))
+    settle(nothingOf(host, over.aborted ? 'unreachable' : 'missing', (Date.now() - began) / 1_000));
+  return [...outcomes.values()].toSorted((a, b) => a.host.localeCompare(b.host));
+};
+
+/** Connections with the configured keys, opened before anything changes: they have to be dead afterwards. */
+const openWitnesses = async (
+  { ports }: FleetWish,
+  hosts: readonly string[],
+  found: Map<string, readonly OldConnection[]>,
+  over: AbortSignal,
+): Promise<void> => {
+  const late = AbortSignal.any([over, AbortSignal.timeout(WITNESS_MS)]);
+  const gate = new AtMost(AT_ONCE);
+  const open = async (host: string, account: ChannelAccount): Promise<void> => {
+    if (late.aborted) return;
+    // One that does not open shows nothing, and is no reason to wait: it is the revocation that matters.
+    const connection = await ports.witness(host, account, late).catch(() => undefined);
+    if (connection !== undefined) found.set(host, [...(found.get(host) ?? []), connection]);
+  };
+  await Promise.all(hosts.flatMap((host) => ACCOUNTS.map((account) => gate.run(() => open(host, account)))));
+};
+
+/** Asks sshd itself: the old connections, the thrown-out keys, and the keys that stay. */
+const prove = async (
+  { ports, order, own }: FleetWish,
+  event: TaskEvent,
+  witnesses: readonly OldConnection[],
+): Promise<HostProof> => {
+  const { host } = event;
+  const signal = AbortSignal.timeout(PROOF_MS);
+  const before = await deathOf(order, witnesses);
+  const key = await refusalOf(ports, host, publicKeysOf(order, event), signal);
+  const account = async (name: ChannelAccount): Promise<AccountProof> => {
+    const self = own[name];
+    if (self !== undefined && order.keys.includes(self)) return 'revoked';
+    try {
+      await ports.works(host, name, signal);
+      return 'works';
+    } catch (thrown) {
+      const isClosed = asPraError(thrown).values['code'] === 'DISABLED';
+      return isClosed ? 'closed' : 'FAILS';
+    }
+  };
+  return { key, before, reader: await account('reader'), runner: await account('runner') };
+};
+
+const deathOf = async (order: Order, witnesses: readonly OldConnection[]): Promise<HostProof['before']> => {
+  // Removing an approver alone leaves connections open: they are not theirs.
+  if (witnesses.length === 0 || order.keys.length + order.serials.length === 0) return 'none';
+  const all = Promise.all(witnesses.map(({ closed }) => closed));
+  await Promise.race([all, sleep(DEATH_MS, undefined, { ref: false })]);
+  return witnesses.some(({ isOpen }) => isOpen) ? 'ALIVE' : 'dead';
+};
+
+const refusalOf = async (
+  ports: RevocationPorts,
+  host: string,
+  keys: readonly Buffer[],
+  signal: AbortSignal,
+): Promise<HostProof['key']> => {
+  if (keys.length === 0) return 'unasked';
+  try {
+    for (const key of keys)
+      for (const account of ACCOUNTS) if (await ports.accepts(host, account, key, signal)) return 'ACCEPTED';
+    return 'refused';
+  } catch {
+    return 'failed';
+  }
+};
+
+/** Public halves that the order has, and those the host found in its own files. */
+const publicKeysOf = (order: Order, { stdout }: TaskEvent): readonly Buffer[] => {
+  const found = stdout
+    .split('\n')
+    .filter((line) => line.startsWith('found '))
+    .map((line) => readPublicKeyLine(line.split(' ').slice(2).join(' ')))
+    .filter((blob) => blob !== undefined);
+  const known = order.publicKeys.map((base64) => Buffer.from(base64, 'base64'));
+  const all = new Map([...known, ...found].map((blob) => [fingerprint(blob), blob]));
+  return [...all.values()];
+};
+
+const isProven = ({ key, before, reader, runner }: HostProof): boolean =>
+  !['ACCEPTED', 'failed'].includes(key) && before !== 'ALIVE' && reader !== 'FAILS' && runner !== 'FAILS';
+
+const outcomeOf = (event: TaskEvent, seconds: number): HostOutcome => {
+  const lines = event.stdout.split('\n');
+  const numbers = lines.flatMap((line) => {
+    const [, what = '', count = ''] = /^left (\S+) (\d+)$/u.exec(line) ?? [];
+    return what === '' ? [] : [[what, Number(count)] as const];
+  });
+  const ended = Number(/^changed sessions (\d+) /mu.exec(event.stdout)?.[1] ?? 0);
+  const done = event.state === 'ok' && event.rc === 0 && /^done \d+ ms$/mu.test(event.stdout);
+  const state = event.state === 'unreachable' ? 'unreachable' : done ? 'revoked' : 'failed';
+  const why =
+    event.rc === 127 ? 'revoke-keys is not installed there' : event.stderr || event.msg || event.stdout;
+  return {
+    host: event.host,
+    state,
+    refused: event.rc === 2,
+    listed: lines.some((line) => line.startsWith('found ')),
+    ended,
+    left: Object.fromEntries(numbers),
+    seconds,
+    error: done ? null : oneLine(why.trim()).slice(0, 400),
+    proof: null,
+    proven: done,
+  };
+};
+
+const nothingOf = (host: string, state: 'unreachable' | 'missing', seconds: number): HostOutcome => ({
+  host,
+  state,
+  refused: false,
+  listed: false,
+  ended: 0,
+  left: {},
+  seconds,
+  error: null,
+  proof: null,
+  proven: false,
+});

@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { PraError } from '../../errors.ts';
+
+/** What came of one task on one host (ansible/callback_plugins/mcp_pra_lines.py). */
+export interface TaskEvent {
+  readonly host: string;
+  readonly task: string;
+  readonly state: 'ok' | 'failed' | 'unreachable';
+  readonly rc: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly msg: string;
+}
+
+export interface PlaybookRun {
+  /** The folder with ansible/. */
+  readonly packageRoot: string;
+  readonly playbook: string;
+  readonly inventories: readonly string[];
+  /** Undefined: every host of the inventory. */
+  readonly limit?: readonly string[] | undefined;
+  readonly vars: Readonly<Record<string, unknown>>;
+  readonly forks: number;
+  /** What the person gave after `--`, for ansible-playbook itself. */
+  readonly more: readonly string[];
+  readonly signal: AbortSignal;
+  onEvent(event: TaskEvent): void;
+}
+
+/** Seconds that Ansible's ssh tries to connect. The person's own ansible.cfg may say less. */
+const CONNECT_SECONDS = '8';
+const KILL_AFTER_MS = 2_000;
+
+/**
+ * Runs a playbook with ansible-playbook, as argv, and hands on what comes of each host as it happens. Ansible's own errors go to
+ * standard error; its exit code is the answer. Throws ANSIBLE_MISSING. An aborted signal ends it.
+ */
+export const runPlaybook = async (run: PlaybookRun): Promise<number> => {
+  const { packageRoot, playbook, inventories, limit, vars, forks, more, signal } = run;
+  signal.throwIfAborted();
+  const argv = [
+    ...inventories.flatMap((path) => ['--inventory', path]),
+    ...(limit === undefined ? [] : ['--limit', limit.join(',')]),
+    '--forks',
+    String(forks),
+    '--extra-vars',
+    JSON.stringify(vars),
+    ...more,
+    join(packageRoot, 'ansible/playbooks', playbook),
+  ];
+  const env = {
+    ANSIBLE_TIMEOUT: CONNECT_SECONDS,
+    ...process.env,
+    ANSIBLE_CALLBACK_PLUGINS: join(packageRoot, 'ansible/callback_plugins'),
+    ANSIBLE_STDOUT_CALLBACK: 'mcp_pra_lines',
+    ANSIBLE_RETRY_FILES_ENABLED: 'False',
+    ANSIBLE_DEPRECATION_WARNINGS: 'False',
+    ANSIBLE_NOCOLOR: '1',
+    PYTHONUNBUFFERED: '1',
+    PYTHONDONTWRITEBYTECODE: '1', // the folder of a package is nobody's to write into
+  };
+  const child = spawn('ansible-playbook', argv, { env, stdio: ['inherit', 'pipe', 'inherit'] });
+  const stop = (): void => {
+    child.kill('SIGTERM');
+    setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS).unref();
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const event = readEvent(line);
+      if (event !== undefined) run.onEvent(event);
+    });
+    return await new Promise<number>((resolve, reject) => {
+      child.on('error', (thrown) => reject(new PraError('ANSIBLE_MISSING', {}, thrown)));
+      child.on('close', (code) => resolve(code ?? 1));
+    });
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+};
+
+/** Undefined for a line that is not one of ours: Ansible may say things of its own. */
+const readEvent = (line: string): TaskEvent | undefined => {
+  try {
+    const said = JSON.parse(line) as Partial<Record<keyof TaskEvent, unknown>>;
+    const { host, task, state, rc } = said;
+    if (typeof host !== 'string' || typeof task !== 'string') return undefined;
+    if (state !== 'ok' && state !== 'failed' && state !== 'unreachable') return undefined;
+    const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+    return {
+      host,
+      task,
+      state,
+      rc: typeof rc === 'number' ? rc : null,
+      stdout: text(said.stdout).replaceAll('\r\n', '\n'),
+      stderr: text(said.stderr),
+      msg: text(said.msg),
+    };
+  } catch {
+    return undefined;
+  }
+};

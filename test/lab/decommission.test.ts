@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeKey } from '../support/ssh-keys.ts';
+import { prepare, signWith, sshAs, submit, ticketFrom, type Loot } from '../support/thief.ts';
+import { labUp, runPlaybook, type Lab, type LabHost } from './lab.ts';
+import { provisionVars, type LabKeys } from './provisioned.ts';
+
+// A host that was bare, became a target, worked as one and was decommissioned: every file of it is as before, but for those named here.
+
+const UNIT = 'lab-work.service';
+
+let lab: Lab;
+let host: LabHost;
+let keys: LabKeys;
+let vars: Record<string, unknown>;
+let bare: ReadonlyMap<string, string>;
+
+const sh = async (line: string): Promise<string> => {
+  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
+  if (code !== 0) throw new Error(`${line}: ${stderr}`);
+  return stdout.trim();
+};
+
+const loot = (key: string): Loot => ({
+  host: host.name,
+  address: host.address,
+  port: 22,
+  knownHosts: lab.knownHosts,
+  key,
+});
+
+/** Path → kind, owner, mode and contents of everything on the host's disk. */
+const manifest = async (): Promise<ReadonlyMap<string, string>> => {
+  const listing = await sh(
+    `cd /; find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp \\) -prune -o -printf '%p\\t%y %U:%G %m %l\\n';
+     find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp \\) -prune -o -type f -exec sha256sum {} + | sed 's/^\\([0-9a-f]*\\)  \\(.*\\)$/\\2\\tsha256 \\1/'`,
+  );
+  const rows = new Map<string, string>();
+  for (const line of listing.split('\n')) {
+    const [path = '', what = ''] = line.split('\t');
+    rows.set(path, `${rows.get(path) ?? ''}${what} `);
+  }
+  return rows;
+};
+
+/** What a host writes by itself while it lives, whoever logs in to it: nothing of ours is there. */
+const ALIVE = [
+  /^\/var\/log\/(?:journal|wtmp|btmp|lastlog|auth\.log|syslog|user\.log|kern\.log|cron\.log|daemon\.log|messages|nginx|private|fail2ban\.log|faillog|sudo-io)(?:\/|$)/u,
+  /^\/var\/lib\/(?:systemd|logrotate|sudo|private|dbus|fail2ban|nginx)(?:\/|$)/u,
+  /^\/var\/(?:cache|spool\/rsyslog|tmp|backups)(?:\/|$)/u,
+  /^\/var\/spool\/rsyslog$/u,
+  /^\/(?:home\/admin|root)\/\.(?:ansible|sudo_as_admin_successful|cache|ssh)(?:\/|$)/u,
+  /^\/(?:home\/admin|root|var\/log|var\/lib|etc)$/u,
+  // shadow(5) tools keep the state before the last change beside the file; the entries are gone from both the file itself.
+  /^\/etc\/(?:passwd|group|shadow|gshadow|subuid|subgid)-$/u,
+  /^\/etc\/(?:\.pwd\.lock|\.updated|resolv\.conf|mtab|machine-id)$/u,
+];
+
+const differences = async (): Promise<readonly string[]> => {
+  const after = await manifest();
+  const paths = new Set([...bare.keys(), ...after.keys()]);
+  return [...paths]
+    .filter((path) => bare.get(path) !== after.get(path))
+    .filter((path) => !ALIVE.some((pattern) => pattern.test(path)))
+    .map((path) => `${path}: ${bare.get(path) ?? '(absent)'} -> ${after.get(path) ?? '(absent)'}`)
+    .toSorted();
+};
+
+beforeAll(async () => {
+  lab = await labUp({ hosts: 1 });
+  host = lab.hosts[0] as LabHost;
+  const dir = join(lab.dir, 'keys-of-tests');
+  mkdirSync(dir, { mode: 0o700 });
+  const key = (name: string): string => makeKey(dir, name).path;
+  keys = {
+    reader: key('reader'),
+    runner: key('runner'),
+    auto: key('auto'),
+    approver: key('approver'),
+    stranger: key('stranger'),
+  };
+  vars = provisionVars(keys);
+  vars['mcp_pra_policy'] = { values: { restart_service: { unit: [UNIT] } } };
+  await host.writeFile(
+    `/etc/systemd/system/${UNIT}`,
+    `[Service]\nExecStartPre=/bin/sh -c 'until [ ! -e /run/hold ]; do sleep 0.1; done'\nExecStart=/usr/bin/sleep infinity\n`,
+  );
+  await sh(`systemctl daemon-reload; systemctl start ${UNIT}; touch /var/log/lab-was-here`);
+  // One login before, so that what every login leaves is in both.
+  await sshAs(loot(lab.adminKey), 'admin', ['sudo', '-n', 'id', '-u']);
+  bare = await manifest();
+  const run = await runPlaybook(lab, 'provision.yml', vars);
+  if (run.code !== 0) throw new Error(run.output);
+});
+afterAll(() => lab?.down());
+
+describe('decommission.yml', () => {
+  test('without --limit touches nothing', async () => {
+    const run = await runPlaybook(lab, 'decommission.yml', {});
+    expect(run.code).not.toBe(0);
+    expect(run.output).toContain('Say which hosts with --limit');
+    expect(run.changed[host.name]).toBe(0);
+  });
+
+  test('stops where an action is running, with everything as it was; and goes on when it has ended', async () => {
+    const made = await prepare(loot(keys.runner), { action: 'restart_service', args: [['unit', UNIT]] });
+    const ticketText = ticketFrom(made);
+    const signatures = [signWith(keys.approver, 'mcp-pra-low', ticketText)];
+    await sh('touch /run/hold');
+    const running = submit(loot(keys.runner), 'restart_service', {
+      ticketText,
+      signatures,
+      offer: made.signed,
+    });
+    await sh(
+      `timeout 20 /bin/sh -c 'until systemctl list-units --plain --no-legend "mcp-pra-*.service" | grep -q running; do sleep 0.1; done'`,
+    );
+    const run = await runPlaybook(lab, 'decommission.yml', {}, { limit: host.name });
+    expect(run.failed[host.name], run.output).toBe(1);
+    expect(run.output).toContain('an action is running');
+    expect((await sshAs(loot(keys.reader), 'mcp-reader', ['uptime'])).code).toBe(0);
+    await sh('rm /run/hold');
+    expect((await running).stdout).toContain('state SUCCEEDED');
+  });
+
+  test('in check mode says what would go, and everything stays', async () => {
+    const run = await runPlaybook(lab, 'decommission.yml', {}, { limit: host.name, check: true });
+    expect(run.code, run.output).toBe(0);
+    expect(run.output).toContain('changed gone /usr/local/bin/pra-run');
+    expect((await sshAs(loot(keys.runner), 'pra-runner', ['version'])).code).toBe(0);
+  });
+
+  test('leaves the evidence, by name, and nothing else', async () => {
+    const run = await runPlaybook(lab, 'decommission.yml', {}, { limit: host.name });
+    expect(run.code, run.output).toBe(0);
+    const left = await differences();
+    const names = new Set(left.map((row) => row.split(':')[0]?.split('/').slice(0, 4).join('/')));
+    for (const name of names)
+      expect(name, left.join('\n')).toMatch(
+        /^\/(?:etc\/mcp-pra(?:\/|$)|var\/lib\/mcp-pra$|var\/log\/(?:mcp-wrapper|pra-exec|pra-run)\.log)/u,
+      );
+    expect(names.has('/var/lib/mcp-pra')).toBe(true);
+    for (const [account, key] of [
+      ['mcp-reader', keys.reader],
+      ['pra-runner', keys.runner],
+    ] as const)
+      expect((await sshAs(loot(key), account, ['version'])).code).toBe(255);
+    expect((await sshAs(loot(lab.adminKey), 'admin', ['sudo', '-n', 'id', '-u'])).stdout).toBe('0\n');
+  });
+
+  test('and without the evidence the host is as it was before it ever was a target', async () => {
+    const run = await runPlaybook(
+      lab,
+      'decommission.yml',
+      { mcp_pra_keep_evidence: false },
+      { limit: host.name },
+    );
+    expect(run.code, run.output).toBe(0);
+    expect(await differences()).toEqual([]);
+    expect(await sh('systemctl list-units --all --no-legend "mcp-pra*"')).toBe('');
+    const again = await runPlaybook(
+      lab,
+      'decommission.yml',
+      { mcp_pra_keep_evidence: false },
+      { limit: host.name },
+    );
+    expect(again.code, again.output).toBe(0);
+    expect(again.changed[host.name], again.output).toBe(0);
+  });
+});

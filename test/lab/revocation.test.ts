@@ -1,0 +1,313 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fingerprint } from '../../src/request/sshsig.ts';
+import { makeOperator, PROGRAM, type Operator } from '../support/operator.ts';
+import { makeKey } from '../support/ssh-keys.ts';
+import { prepare, signWith, sshAs, submit, ticketFrom, type Loot } from '../support/thief.ts';
+import { ansibleInventory } from './playbook.ts';
+import { provisionedLab, PASSPHRASE, SLOW_UNIT, type LabKeys } from './provisioned.ts';
+import { strictOptions } from './ssh.ts';
+import type { Lab, LabHost } from './lab.ts';
+
+// A key that got lost is thrown out of every host, with whatever was opened with it, by the command a person types at night.
+
+let lab: Lab;
+let keys: LabKeys;
+let operator: Operator;
+let hosts: readonly [LabHost, LabHost, LabHost];
+let dir: string;
+
+beforeAll(async () => {
+  ({ lab, keys } = await provisionedLab(3));
+  hosts = lab.hosts as unknown as typeof hosts;
+  dir = join(lab.dir, 'revocation');
+  mkdirSync(dir, { mode: 0o700 });
+  operator = makeOperator({
+    home: dir,
+    hosts: Object.fromEntries(hosts.map(({ name, address }) => [name, { address }])),
+    keys: { reader: keys.reader, runner: keys.runner },
+    approver: { principal: 'alice', key: keys.approver },
+    knownHosts: lab.knownHosts,
+  });
+  writeFileSync(join(dir, '.config/mcp-pra/inventory.yml'), JSON.stringify(ansibleInventory(lab)));
+});
+afterAll(() => lab?.down());
+
+const sh = async (host: LabHost, line: string): Promise<string> => {
+  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
+  if (code !== 0) throw new Error(`${line}: ${stderr}`);
+  return stdout.trim();
+};
+
+const loot = (host: LabHost, key: string): Loot => ({
+  host: host.name,
+  address: host.address,
+  port: 22,
+  knownHosts: lab.knownHosts,
+  key,
+});
+
+/** A second key for an account of every host, with the options of the first. */
+const list = async (account: string, key: { readonly line: string }): Promise<void> => {
+  const path = `/etc/mcp-pra/authorized_keys/${account}`;
+  await Promise.all(
+    hosts.map((host) => sh(host, `sed -n "1s|ssh-ed25519 .*|${key.line}|p" ${path} >>${path}`)),
+  );
+};
+
+interface Opened {
+  readonly host: string;
+  readonly child: ChildProcess;
+  readonly ended: Promise<unknown>;
+  /** Runs something over the connection that is open. */
+  exec(...command: string[]): Promise<number | null>;
+}
+
+/** A connection as a thief holds it: open, idle, with more sessions to be had from it. */
+const openWith = async (host: LabHost, account: string, key: string): Promise<Opened> => {
+  const socket = join(dir, `${host.name}-${account}-${key.split('/').at(-1) ?? ''}`);
+  const options = [...strictOptions(lab.knownHosts), '-o', `ControlPath=${socket}`];
+  const target = `${account}@${host.address}`;
+  const child = spawn('ssh', [...options, '-i', key, '-o', 'ControlMaster=yes', '-v', '-N', target], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = once(child, 'exit');
+  for await (const line of createInterface({ input: child.stderr }))
+    if (line.includes('Entering interactive session')) break;
+  child.stderr.resume();
+  return {
+    host: host.name,
+    child,
+    ended,
+    exec: async (...command) => {
+      const one = spawn('ssh', [...options, '-o', 'ControlMaster=no', target, ...command], {
+        stdio: 'ignore',
+      });
+      const [code] = (await once(one, 'exit')) as [number | null];
+      return code;
+    },
+  };
+};
+
+interface Report {
+  readonly seconds: number;
+  readonly left: string | null;
+  readonly notes: readonly string[];
+  readonly hosts: readonly {
+    readonly host: string;
+    readonly state: string;
+    readonly proven: boolean;
+    readonly listed: boolean;
+    readonly ended: number;
+    readonly proof: Record<string, string> | null;
+  }[];
+}
+
+const revoke = async (...argv: string[]): Promise<{ code: number; report: Report; stderr: string }> => {
+  const { code, stdout, stderr } = await operator.cli('keys', 'revoke', '--json', ...argv);
+  const [report] = JSON.parse(stdout === '' ? '[]' : stdout) as [Report];
+  if (report === undefined) throw new Error(`no report: ${stderr}`);
+  return { code, report, stderr };
+};
+
+const DEAD = { key: 'refused', before: 'dead', reader: 'works', runner: 'works' };
+
+test('a stolen key is dead on all hosts within 60 s, with its open connections; what stays works, and a running action goes on', async () => {
+  const stolen = makeKey(dir, 'stolen');
+  await list('mcp-reader', stolen);
+  const opened = await Promise.all(
+    hosts.flatMap((host) => [
+      openWith(host, 'mcp-reader', stolen.path),
+      openWith(host, 'pra-runner', keys.runner),
+    ]),
+  );
+  for (const one of opened) expect(await one.exec('version'), one.host).toBe(0);
+
+  // A restart that takes five seconds: begun over the runner channel, whose connections end too.
+  const [first] = hosts;
+  const runner = loot(first, keys.runner);
+  const made = await prepare(runner, { action: 'restart_service', args: [['unit', SLOW_UNIT]] });
+  const ticketText = ticketFrom(made);
+  const signatures = [signWith(keys.approver, 'mcp-pra-low', ticketText, PASSPHRASE)];
+  const starts = `wc -l </run/${SLOW_UNIT.replace('.service', '.starts')}`;
+  const before = Number(await sh(first, starts));
+  const running = submit(runner, 'restart_service', { ticketText, signatures, offer: made.signed });
+  await sh(
+    first,
+    `timeout 20 /bin/sh -c 'until [ $(${starts}) -gt ${String(before)} ]; do sleep 0.05; done'`,
+  );
+
+  const { code, report } = await revoke('--key', `${stolen.path}.pub`, '--all-hosts');
+  expect(code, JSON.stringify(report, undefined, 1)).toBe(0);
+  expect(report.hosts.map(({ host, state, proven, proof }) => ({ host, state, proven, proof }))).toEqual(
+    hosts.map(({ name }) => ({ host: name, state: 'revoked', proven: true, proof: DEAD })),
+  );
+  await Promise.all(opened.map(({ ended }) => ended));
+  for (const host of hosts) {
+    expect(await sshAs(loot(host, stolen.path), 'mcp-reader', ['uptime'])).toMatchObject({
+      code: 255,
+      stdout: '',
+    });
+    expect((await sshAs(loot(host, keys.reader), 'mcp-reader', ['uptime'])).code).toBe(0);
+    expect((await sshAs(loot(host, keys.runner), 'pra-runner', ['version'])).code).toBe(0);
+    expect(await sh(host, 'ls /etc/mcp-pra')).not.toMatch(/disabled|\.new/u);
+  }
+  expect((await running).code).not.toBe(0);
+  const unit = SLOW_UNIT;
+  await sh(first, `timeout 30 /bin/sh -c 'until systemctl is-active -q ${unit}; do sleep 0.1; done'`);
+  expect(Number(await sh(first, starts))).toBe(before + 1);
+  const again = await submit(runner, 'restart_service', { ticketText, signatures, offer: made.signed });
+  expect(again.stderr).toBe('refused pra-run REPLAYED\n');
+  expect(again.stdout).toContain('state SUCCEEDED');
+  process.stdout.write(
+    `a key on ${String(hosts.length)} hosts: dead and proven after ${report.seconds.toFixed(1)} s, ${String(opened.length)} open connections with it\n`,
+  );
+  const { stdout } = await operator.cli('audit', 'tail', '--json');
+  expect(stdout).toContain('KEYS_REVOKED');
+});
+
+describe('a host that is down', () => {
+  test('holds up nobody, is listed, and --retry finishes it when it is back, with the connection that survived', async () => {
+    const [, , third] = hosts;
+    const stolen = makeKey(dir, 'stolen-too');
+    await list('pra-runner', stolen);
+    const opened = await openWith(third, 'pra-runner', stolen.path);
+    expect(await opened.exec('version')).toBe(0);
+    await third.link(false);
+    let left: string;
+    try {
+      const { code, report } = await revoke(
+        '--fingerprint',
+        fingerprint(stolen.blob),
+        '--all-hosts',
+        '--within',
+        '20',
+      );
+      expect(code).toBe(5);
+      expect(report.hosts.map(({ state, proven }) => [state, proven])).toEqual([
+        ['revoked', true],
+        ['revoked', true],
+        ['unreachable', false],
+      ]);
+      // Only its fingerprint was named: the hosts themselves said which key it is, so that sshd could be asked.
+      expect(report.hosts[0]?.proof).toEqual(DEAD);
+      left = report.left ?? '';
+      expect(JSON.parse(readFileSync(left, 'utf8'))).toMatchObject({ hosts: [third.name] });
+    } finally {
+      await third.link(true);
+    }
+    expect(await opened.exec('version'), 'it survived').toBe(0);
+    const { code, report } = await revoke('--retry');
+    expect(code, JSON.stringify(report)).toBe(0);
+    expect(report.hosts).toMatchObject([{ host: third.name, proven: true, proof: DEAD }]);
+    await opened.ended;
+    expect(existsSync(left)).toBe(false);
+    expect((await operator.cli('keys', 'revoke', '--retry')).stdout).toContain('No revocation is left');
+  });
+
+  test('and comes back while the command is still trying is done by it', async () => {
+    const [, second] = hosts;
+    const stolen = makeKey(dir, 'stolen-again');
+    await list('mcp-reader', stolen);
+    await second.link(false);
+    const child = spawn(
+      process.execPath,
+      [PROGRAM, 'keys', 'revoke', '--key', `${stolen.path}.pub`, '--all-hosts'],
+      { env: operator.env, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const ended = once(child, 'close');
+    const said: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      said.push(line);
+      if (line.startsWith(`Not reached: ${second.name}.`)) await second.link(true);
+    }
+    const [code] = (await ended) as [number];
+    expect(code, said.join('\n')).toBe(0);
+    expect(said.join('\n')).toMatch(
+      new RegExp(`^${second.name}: revoked after .*sshd refuses the key`, 'mu'),
+    );
+    expect(said.at(-1)).toMatch(/^3 of 3 host\(s\) done and proven/u);
+  });
+});
+
+describe('an approver', () => {
+  test('who is removed signs nothing any more, while the others do; connections stay open', async () => {
+    const gone = makeKey(dir, 'gone');
+    await Promise.all(
+      hosts.map((host) =>
+        sh(host, `echo 'carol namespaces="mcp-pra-low" ${gone.line}' >>/etc/mcp-pra/allowed_signers`),
+      ),
+    );
+    const [first] = hosts;
+    const runner = loot(first, keys.runner);
+    const made = await prepare(runner, { action: 'vacuum_journal' });
+    const ticketText = ticketFrom(made);
+    const parts = {
+      ticketText,
+      signatures: [signWith(gone.path, 'mcp-pra-low', ticketText)],
+      offer: made.signed,
+    };
+    const open = await openWith(first, 'pra-runner', keys.runner);
+    const { code, report } = await revoke('--approver', 'carol', '--all-hosts');
+    expect(code, JSON.stringify(report)).toBe(0);
+    expect(report.hosts.map(({ listed, proof }) => [listed, proof?.['key']])).toEqual(
+      hosts.map(() => [true, 'refused']),
+    );
+    expect(await open.exec('version')).toBe(0);
+    open.child.kill();
+    expect(await submit(runner, 'vacuum_journal', parts)).toMatchObject({
+      stderr: 'refused pra-run SIGNER_UNKNOWN\n',
+    });
+    // Put back by hand, as a provisioning with old variables would: the list still refuses the key.
+    await sh(first, `echo 'carol namespaces="mcp-pra-low" ${gone.line}' >>/etc/mcp-pra/allowed_signers`);
+    expect(await submit(runner, 'vacuum_journal', parts)).toMatchObject({
+      stderr: 'refused pra-run SIGNER_REVOKED\n',
+    });
+    await sh(first, "sed -i '/^carol /d' /etc/mcp-pra/allowed_signers");
+    const good = { ...parts, signatures: [signWith(keys.approver, 'mcp-pra-low', ticketText, PASSPHRASE)] };
+    expect((await submit(runner, 'vacuum_journal', good)).stdout).toContain('state SUCCEEDED');
+  });
+
+  test('whose name is misspelt: nothing happens, and that is said', async () => {
+    const { report } = await revoke('--approver', 'alcie', '--all-hosts');
+    expect(report.notes.join('\n')).toContain('No host listed alcie');
+    expect(await sh(hosts[0], 'cat /etc/mcp-pra/allowed_signers')).toContain('alice ');
+  });
+});
+
+describe('what the command refuses', () => {
+  test('a host that is configured and not in the inventory is said to be missed', async () => {
+    const inventory = join(dir, 'two.json');
+    const two = { ...lab, hosts: lab.hosts.slice(0, 2) };
+    writeFileSync(inventory, JSON.stringify(ansibleInventory(two)));
+    const stranger = makeKey(dir, 'stranger-one');
+    const { code, report } = await revoke('--key', `${stranger.path}.pub`, '--all-hosts', '-i', inventory);
+    expect(code).toBe(1);
+    expect(report.hosts.map(({ state }) => state)).toEqual(['revoked', 'revoked', 'missing']);
+    expect((await revoke('--retry', '-i', join(dir, '.config/mcp-pra/inventory.yml'))).code).toBe(0);
+  });
+
+  test('the host key of a host: nothing is touched', async () => {
+    const [first] = hosts;
+    const path = join(dir, 'hostkey.pub');
+    writeFileSync(path, await first.readFile('/etc/ssh/ssh_host_ed25519_key.pub'));
+    const { code, report } = await revoke('--key', path, '--host', first.name);
+    expect(code).toBe(1);
+    expect(JSON.stringify(report)).toContain('is a host key of this very host');
+    expect(report.left, 'nothing to try again').toBeNull();
+    expect(await sh(first, 'ls /etc/mcp-pra')).not.toContain('disabled');
+  });
+});
+
+test('the operator’s own key: the answer says that it needs a new one', async () => {
+  const { code, report } = await revoke('--key', `${keys.reader}.pub`, '--all-hosts');
+  expect(code, JSON.stringify(report)).toBe(0);
+  expect(report.hosts.map(({ proof }) => proof)).toEqual(
+    hosts.map(() => ({ key: 'refused', before: 'dead', reader: 'revoked', runner: 'works' })),
+  );
+  expect(report.notes.join('\n')).toContain('no reader key is left');
+});
