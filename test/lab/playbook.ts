@@ -18,7 +18,7 @@ export async function runPlaybook(
   lab: Lab,
   playbook: string,
   vars: Record<string, unknown>,
-  opts: { limit?: string; check?: boolean } = {},
+  opts: { limit?: string; check?: boolean; tags?: readonly string[] } = {},
 ): Promise<{
   code: number;
   output: string;
@@ -35,6 +35,7 @@ export async function runPlaybook(
   const flags = [
     ...(opts.limit === undefined ? [] : ['--limit', opts.limit]),
     ...(opts.check ? ['--check'] : []),
+    ...(opts.tags === undefined ? [] : ['--tags', opts.tags.join(',')]),
   ];
   const argv = [
     '--inventory',
