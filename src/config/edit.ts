@@ -95,6 +95,7 @@ const intoEmpty = (
   pair: string,
 ): string | undefined => {
   if (range === undefined || range === null) return undefined;
+  if (!/^\{\s*\}$/u.test(text.slice(range[0], range[1]))) return undefined;
   const start = text.lastIndexOf('\n', range[0]) + 1;
   const indent = /^ */u.exec(text.slice(start))?.[0] ?? '';
   const without = text.slice(0, range[0]).trimEnd() + text.slice(range[1]);

@@ -110,6 +110,14 @@ describe('what is added is all that changes', () => {
     expect(parse(after)).toMatchObject({ hosts: { web1: { port: 22 } }, groups: { web: ['web1'] } });
   });
 
+  test('a comment in empty braces is kept', () => {
+    const after = editConfig('hosts: { # none yet\n}\nversion: 1\n', [
+      add('hosts', 'a').of({ address: 'b' }),
+    ]);
+    expect(after).toContain('# none yet');
+    expect(parse(after)).toEqual({ hosts: { a: { address: 'b' } }, version: 1 });
+  });
+
   test('a file without a line end at its end', () => {
     const after = editConfig('hosts:\n  a: {address: b}', [add('hosts', 'c').of({ address: 'd' })]);
     expect(after).toBe('hosts:\n  a: {address: b}\n  c: {address: d}\n');
@@ -118,6 +126,9 @@ describe('what is added is all that changes', () => {
   test('JSON stays JSON', () => {
     const after = editConfig('{"hosts": {"a": {"address": "b"}}}', [add('hosts', 'c').of({ address: 'd' })]);
     expect(parse(after)).toEqual({ hosts: { a: { address: 'b' }, c: { address: 'd' } } });
+    // Lines of YAML have no place in it.
+    const grouped = editConfig('{"hosts": {"a": {"address": "b"}}}', [add('groups', 'web').of(['a'])]);
+    expect(parse(grouped)).toEqual({ hosts: { a: { address: 'b' } }, groups: { web: ['a'] } });
   });
 });
 
