@@ -57,7 +57,7 @@ export interface JumpFiles {
 }
 
 /** After its output ended, ssh needs no longer than this to be gone. */
-const GONE_MS = 500;
+const GONE_MS = 2_000;
 
 /**
  * A stream to the host through the jump host's master (`ssh -W`): direct-tcpip, as with ssh2. It is never killed, only left

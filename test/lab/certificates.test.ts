@@ -1,6 +1,15 @@
 // Certificates and the transport openssh against the real sshd of a target, set up by setup-target.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { makeGrant, type GrantSpec } from '../../src/request/grant.ts';
@@ -8,6 +17,7 @@ import type { Channel, ChannelResult } from '../../src/request/ports.ts';
 import { isPostQuantum } from '../../src/ssh/openssh-config.ts';
 import { opensshProgram } from '../../src/ssh/openssh-program.ts';
 import { openChannel, type OpenChannelOptions } from '../../src/ssh/open-channel.ts';
+import { makeOperator } from '../support/operator.ts';
 import { startSecurityKey } from '../support/software-security-key.ts';
 import { labUp, ssh, type Lab, type LabHost } from './lab.ts';
 import { publicKey, type LabKeys } from './provisioned.ts';
@@ -49,6 +59,10 @@ beforeAll(async () => {
       break_glass: [{ key: publicKey(breakGlass), expires: null, from: [`${network()}.0/24`] }],
     },
     certificates: { ca_keys: [publicKey(join(dir, 'ca'))], from: [] },
+    policy: {
+      values: { restart_service: { unit: ['cron.service'] } },
+      auto: [{ action: 'restart_service', args: { unit: 'cron.service' } }],
+    },
   });
   for (const stage of ['preflight', 'account', 'scripts', 'tables', 'sudo', 'sshd']) {
     const { code, refusal } = await setUp(host, site, stage);
@@ -261,6 +275,34 @@ interface Certified {
   readonly args?: readonly string[];
   readonly command?: readonly string[];
 }
+
+test('the program looks, proposes and runs without any transport key on disk', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'mcp-pra-certified-'));
+  const operator = makeOperator({
+    home,
+    hosts: { h1: { address: host.address, transport: 'openssh', certificate: true } },
+    keys: { reader: join(home, 'none'), runner: join(home, 'none'), auto: keys.auto },
+    knownHosts: lab.knownHosts,
+    more: { certificates: { issuer: { ca_key: join(dir, 'ca') }, lifetime_seconds: 120 } },
+  });
+  try {
+    const doctor = await operator.cli('doctor');
+    expect(doctor.stdout).toContain('transport openssh: h1');
+    expect(doctor.stdout).toMatch(/ok {4}a certificate can be issued: mcp-reader@h1, \d+ s left/u);
+    expect(doctor.stdout).toContain('h1: reader channel answers');
+    expect(doctor.stdout).toContain('h1: runner channel answers');
+    const look = await operator.cli('look', 'uptime', '--host', 'h1');
+    expect(`${look.code} ${look.stderr}`).toBe('0 ');
+    const restart = ['propose', 'restart_service', '--host', 'h1', 'unit=cron.service', '--auto'];
+    const ran = await operator.cli(...restart, '--reason', 'The test says so.', '--json');
+    expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+    expect(ran.stdout).toContain('SUCCEEDED');
+    const issued = readFileSync(join(operator.stateDir, 'certificates.jsonl'), 'utf8');
+    expect(issued).toMatch(/"account":"pra-runner","serial":"\d+"/u);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
 
 /** ssh with the stranger's key and a certificate for it, made by ssh-keygen with these options. */
 const certified = async (options: readonly string[], want: Certified = {}): ReturnType<typeof ssh> => {

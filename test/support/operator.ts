@@ -51,6 +51,8 @@ export interface OperatorOptions {
         readonly port?: number;
         readonly tags?: readonly string[];
         readonly jump?: string;
+        readonly transport?: 'ssh2' | 'openssh';
+        readonly certificate?: boolean;
       }
     >
   >;
