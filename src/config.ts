@@ -11,7 +11,11 @@ import { configSchema, type RawConfig } from './config/schema.ts';
 import { ConfigSource } from './config/source.ts';
 import { PraError } from './errors.ts';
 
-export type PassphraseFrom = { readonly env: string } | { readonly fd: number } | { readonly agent: true };
+export type PassphraseFrom =
+  | { readonly env: string }
+  | { readonly fd: number }
+  | { readonly credential: string }
+  | { readonly agent: true };
 
 export interface HostConfig {
   readonly name: string;
@@ -285,10 +289,18 @@ const certificatesOf = (
 };
 
 const passphraseOf = (
-  written: { env?: string | undefined; fd?: number | undefined; agent?: true | undefined } | undefined,
+  written:
+    | {
+        env?: string | undefined;
+        fd?: number | undefined;
+        credential?: string | undefined;
+        agent?: true | undefined;
+      }
+    | undefined,
 ): PassphraseFrom | undefined => {
   if (written?.env !== undefined) return { env: written.env };
   if (written?.fd !== undefined) return { fd: written.fd };
+  if (written?.credential !== undefined) return { credential: written.credential };
   return written?.agent === true ? { agent: true } : undefined;
 };
 

@@ -95,11 +95,17 @@ const passphrases = (root: Loose, source: ConfigSource): ConfigProblem[] => {
     const parent = at(root, path.slice(0, -1));
     if (!Object.hasOwn(parent, 'passphrase')) return [];
     const given = Object.keys(object(parent['passphrase'])).filter((key) =>
-      ['env', 'fd', 'agent'].includes(key),
+      ['env', 'fd', 'credential', 'agent'].includes(key),
     );
     return given.length === 1
       ? []
-      : [source.problem(path, 'exactly one source is needed', "write one of 'env', 'fd' and 'agent: true'")];
+      : [
+          source.problem(
+            path,
+            'exactly one source is needed',
+            "write one of 'env', 'fd', 'credential' and 'agent: true'",
+          ),
+        ];
   });
 };
 

@@ -11,6 +11,8 @@ export const PRINCIPAL = /^[A-Za-z0-9@._-]{1,64}$/u;
 export const ADDRESS = /^[A-Za-z0-9](?:[A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?$|^[0-9A-Fa-f:]{2,45}$/u;
 const USER = /^[a-z_][a-z0-9_-]{0,31}$/u;
 const SOURCE = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:\/[0-9]{1,2})?|[0-9A-Fa-f:]{2,45}(?:\/[0-9]{1,3})?)$/u;
+/** A file name of one folder: never `.`, `..` or hidden. */
+const CREDENTIAL = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/u;
 const ENVIRONMENT = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/u;
 const TAG = /^[a-z0-9][a-z0-9_.-]{0,31}$/u;
 
@@ -37,10 +39,17 @@ const passphrase = z
   .strictObject({
     env: z.string().regex(ENVIRONMENT, 'must be the name of an environment variable').optional(),
     fd: z.int().min(3).max(1_023).optional(),
+    credential: z
+      .string()
+      .regex(CREDENTIAL, 'must be the name of a credential: letters, digits and . _ -')
+      .optional()
+      .describe('Name of a file in $CREDENTIALS_DIRECTORY (systemd.exec(5)); its first line.'),
     agent: z.literal(true).optional(),
   })
   .meta({ minProperties: 1, maxProperties: 1 })
-  .describe('Where the passphrase comes from: an environment variable, a file descriptor, or the SSH agent.');
+  .describe(
+    'Where the passphrase comes from: an environment variable, a file descriptor, a credential of the service manager, or the SSH agent.',
+  );
 
 const keyFile = z.strictObject({
   path,

@@ -17,6 +17,8 @@ export const cliEn = {
 
   // hosts and catalog
   'hosts.none': 'No hosts are configured. Add one to hosts: in {path}',
+  'hosts.egress_name':
+    '{name} is {address}, a name: systemd allows addresses only. Add IPAddressAllow= with its address, and port 53 of your resolver.',
   'hosts.trusted': '{host}: trusted {type} {fingerprint} in {path}',
   'hosts.replaced': '{count} older key(s) of this host were taken out of that file.',
   'catalog.params': 'parameters',

@@ -163,6 +163,16 @@ polcy: {}
       GOOD.replace('{env: RUNNER_PASS}', '{env: A, fd: 3}'),
       'exactly one source is needed',
     ],
+    [
+      'a credential with a path in it',
+      GOOD.replace('{env: RUNNER_PASS}', '{credential: ../runner}'),
+      'must be the name of a credential',
+    ],
+    [
+      'a credential beside another source',
+      GOOD.replace('{env: RUNNER_PASS}', '{credential: runner, agent: true}'),
+      'exactly one source is needed',
+    ],
     ['no passphrase source', GOOD.replace('{env: RUNNER_PASS}', '{}'), 'exactly one source is needed'],
     ['agent: false', GOOD.replace('{env: RUNNER_PASS}', '{agent: false}'), 'it must be true'],
     ['an unknown jump', GOOD.replace('jump: door', 'jump: dor'), "Fix: write 'door'"],

@@ -1,10 +1,11 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { addHostsEgress } from './hosts-egress.ts';
 import { addHostsImport } from './hosts-import.ts';
 import { withProgress } from '../progress.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
 
-/** `mcp-pra hosts list | trust | import`: the configured hosts and their keys. */
+/** `mcp-pra hosts list | import | egress | trust`: the configured hosts and their keys. */
 export const addHosts = (program: Command, cli: Cli): void => {
   const hosts = program.command('hosts').description('the configured hosts and their host keys');
 
@@ -40,6 +41,7 @@ export const addHosts = (program: Command, cli: Cli): void => {
   );
 
   addHostsImport(hosts, cli);
+  addHostsEgress(hosts, cli);
 
   const trust = cli
     .command(hosts, 'trust', 'trust the host key with exactly this fingerprint, compared on the console')
