@@ -1,17 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeKey } from '../support/ssh-keys.ts';
 import { labUp, type Lab, type LabHost } from './lab.ts';
-import type { LabKeys } from './provisioned.ts';
+import { publicKey, type LabKeys } from './provisioned.ts';
 import { sendPack, setUp, siteFor, type SetUp } from './setup-target.ts';
 
 // setup-target without Ansible, on a real host: what each refusal leaves behind, and what `remove` does. The role and the package both
 // start this program; what they add is how it gets there.
 
 const OWN = ['account', 'scripts', 'tables', 'sudo'] as const;
+const STAGES = 'preflight account scripts tables sudo sshd limits logs fail2ban verify'.split(' ');
 const PACK = '/root/mcp-pra-pack';
+const ROOT = join(import.meta.dirname, '../..');
 
 let lab: Lab;
 let host: LabHost;
@@ -85,6 +87,57 @@ describe('on a bare host', () => {
       ]),
     );
     expect(await everything()).toBe(before);
+  });
+
+  test('the page for the security team names every file, and no other', async () => {
+    const run = await install(
+      {
+        sshd: { hardened_algorithms: true, port: 2222 },
+        certificates: { ca_keys: [publicKey(keys.stranger)], from: [] },
+        nftables: { ssh_from: ['192.0.2.0/24'] },
+        names: { log: { syslog: '/var/log/syslog' } },
+        fail2ban: { enabled: true, ignore: ['192.0.2.1'] },
+      },
+      '--check',
+      ...STAGES,
+    );
+    expect(run.code, run.refusal).toBe(0);
+    // `0644 /path`, `lines /path`; a folder ends with a slash.
+    const made = run.changed
+      .map((line) => /^\S+ (\/.*[^/])$/u.exec(line)?.[1])
+      .filter((path) => path !== undefined);
+    const page = readFileSync(join(ROOT, 'docs/for-your-security-team.md'), 'utf8');
+    const named = [...page.matchAll(/^\| (`\/.+?) \|/gmu)].flatMap(([, cell]) =>
+      [...(cell as string).matchAll(/`(\/[^`]+)`(?: and `(\.timer)`)?/gu)].flatMap(([, path, timer]) =>
+        timer === undefined
+          ? [path as string]
+          : [path as string, (path as string).replace('.service', timer)],
+      ),
+    );
+    const pattern = (path: string): RegExp =>
+      new RegExp(
+        `^${path
+          .replaceAll('.', String.raw`\.`)
+          .replaceAll('*', '[^/]+')
+          .replace('[^/]+[^/]+', '.+')
+          .replace('<uid>', '.+')}$`,
+        'u',
+      );
+    expect(made.filter((path) => !named.some((one) => pattern(one).test(path)))).toEqual([]);
+    // Not made here: it appears while the host is used, or belongs to a program that this lab host lacks.
+    const later = [
+      '/etc/mcp-pra/disabled',
+      '/etc/mcp-pra/rollback/**',
+      '/run/mcp-pra/**',
+      '/var/lib/mcp-pra/**',
+    ];
+    const elsewhere = /^\/var\/log\/|^\/etc\/(?:fail2ban\/|at\.deny$)/u;
+    expect(
+      named.filter(
+        (one) =>
+          !later.includes(one) && !elsewhere.test(one) && !made.some((path) => pattern(one).test(path)),
+      ),
+    ).toEqual([]);
   });
 
   test('a disk that is full in the middle of stage scripts leaves none of its files', async () => {
