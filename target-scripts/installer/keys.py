@@ -1,7 +1,7 @@
 """The lines that say who may log in to the two accounts. Pure: a site in, files out.
 
 sshd ignores a line that it does not understand, without a word, and `ssh-keygen -lf` calls it fine: whatever is rendered here
-is proven by a live login (stage sshd, docs/provisioning.md). All lines, also the passing ones of a probe, come from here.
+is proven by a live login (stage sshd, docs/commit-confirm.md). All lines, also the passing ones of a probe, come from here.
 """
 
 import calendar

@@ -2,7 +2,7 @@
 
 An sshd that does not start, or that starts with other rules for the admin, locks everybody out. So: look before, set a timer that
 puts everything back, write, look again, have sshd read it, look whether it answers. The change stays only when somebody has
-logged in afresh and said `confirm` (commit-confirm, docs/provisioning.md); a stage that fails puts everything back itself.
+logged in afresh and said `confirm` (commit-confirm, docs/commit-confirm.md); a stage that fails puts everything back itself.
 """
 
 import os
