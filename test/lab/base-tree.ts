@@ -102,7 +102,8 @@ export async function ensureBaseTree(progress: (line: string) => void): Promise<
   return finished;
 }
 
-function cacheFolder(): string {
+/** Where trees and parts of virtual machines are kept from one lab to the next. */
+export function cacheFolder(): string {
   const cache = process.env['XDG_CACHE_HOME'];
   return join(
     cache !== undefined && cache.startsWith('/') ? cache : join(homedir(), '.cache'),
@@ -155,7 +156,9 @@ async function buildBaseTree(path: string, progress: (line: string) => void): Pr
  * Arguments of setpriv(1) that put a build in mount and process namespaces of its own and tie it to our life:
  * whatever happens to us, no process and no mount of it stays.
  */
-const DIE_WITH_US = '--pdeathsig KILL -- unshare --mount --pid --fork --kill-child --mount-proc'.split(' ');
+export const DIE_WITH_US = '--pdeathsig KILL -- unshare --mount --pid --fork --kill-child --mount-proc'.split(
+  ' ',
+);
 
 function oncePerSecond(report: (line: string) => void): (line: string) => void {
   let last = 0;

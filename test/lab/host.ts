@@ -1,11 +1,13 @@
 import { posix } from 'node:path';
 import { capture, type Captured } from './capture.ts';
+import { runInGuest } from './guest-agent.ts';
 import { hostRoot, readHostStatus, type HostState, type HostStatus } from './lab-state.ts';
 import { setLink } from './network.ts';
 import { findInit } from './nspawn.ts';
 import { waitForSshd } from './sshd-answer.ts';
+import { guestAgentPath } from './vm.ts';
 
-/** A booted Debian host. What its methods do happens as root inside, without ssh. */
+/** A booted Debian host, a container or a virtual machine. What its methods do happens as root inside, without ssh. */
 export interface LabHost {
   readonly name: string;
   readonly address: string;
@@ -25,11 +27,15 @@ export interface LabHost {
   reboot(): Promise<void>;
   /** Cuts or restores the host's network link from outside. A reboot also restores it. */
   link(up: boolean): Promise<void>;
-  /** The host's `/` as this machine sees it. Absolute symbolic links in it lead to this machine's files. */
+  /**
+   * The host's `/` as this machine sees it. Absolute symbolic links in it lead to this machine's files. Of a virtual
+   * machine only the tree that its disk was made from.
+   */
   readonly rootDir: string;
 }
 
 const REBOOT_TIMEOUT_MS = 60_000;
+const VM_REBOOT_TIMEOUT_MS = 600_000;
 const INSIDE = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: '/root',
@@ -39,7 +45,10 @@ const INSIDE = {
 /** The handle on a host that the keeper of the lab in `labFolder` has booted. */
 export function openHost(labFolder: string, host: HostState): LabHost {
   const run: LabHost['run'] = async (argv, opts = {}) => {
-    const init = findInit((await runningStatus(labFolder, host)).pid);
+    const { pid } = await runningStatus(labFolder, host);
+    if (host.kind === 'vm')
+      return await runInGuest(guestAgentPath(labFolder, host.name), argv, { env: INSIDE, ...opts });
+    const init = findInit(pid);
     if (init === undefined) throw new Error(`${host.name} is just starting or stopping`);
     return await nsenter(init, argv, opts);
   };
@@ -64,7 +73,8 @@ export function openHost(labFolder: string, host: HostState): LabHost {
       const { boot } = await runningStatus(labFolder, host);
       // The answer may be lost with the host: whether it rebooted is seen from the number of its boots.
       await run(['systemctl', '--no-block', 'reboot']);
-      await waitForSshd(labFolder, host, { minimumBoot: boot + 1, timeoutMs: REBOOT_TIMEOUT_MS });
+      const timeoutMs = host.kind === 'vm' ? VM_REBOOT_TIMEOUT_MS : REBOOT_TIMEOUT_MS;
+      await waitForSshd(labFolder, host, { minimumBoot: boot + 1, timeoutMs });
     },
     async link(up) {
       await setLink(host.machine, up);

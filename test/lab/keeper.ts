@@ -3,6 +3,7 @@
 //   argv[2]  JSON of KeeperOrder
 //   stdin    a pipe whose other end the owner holds open for as long as it wants the lab
 //   stdout   one JSON message a line (KeeperMessage) until `ready` or `failed`
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,10 +30,14 @@ import { killHost, REBOOT_CODE, startHost } from './nspawn.ts';
 import { adminKeyPath, writeKnownHosts, writeSshConfig } from './ssh-client-files.ts';
 import { waitForSshd } from './sshd-answer.ts';
 import { claimLock, removeDeadLabs, removeLab } from './tear-down.ts';
+import { makeVmDisks, startVm } from './vm.ts';
+import type { VmParts } from './vm-parts.ts';
 
 export interface KeeperOrder {
   readonly base: string;
   readonly names: readonly string[];
+  /** Parts of a virtual machine; with them there is one more host, `vm1`. */
+  readonly vm: VmParts | undefined;
   readonly persistent: boolean;
 }
 
@@ -47,6 +52,9 @@ interface ClaimedLab {
 }
 
 const BOOT_TIMEOUT_MS = 60_000;
+/** Emulated, on a machine that does other things too. */
+const VM_BOOT_TIMEOUT_MS = 600_000;
+const VM_NAME = 'vm1';
 
 const order = JSON.parse(process.argv[2] ?? '') as KeeperOrder;
 const stop = new AbortController();
@@ -61,8 +69,10 @@ process.stdin.resume();
 process.stdout.on('error', () => {});
 
 let lab: ClaimedLab | undefined;
+let vmTurn: (() => Promise<void>) | undefined;
 const supervisors: Promise<void>[] = [];
 try {
+  if (order.vm !== undefined) vmTurn = await waitForVmTurn();
   lab = await claimLab();
   await bringUp(lab);
   isReady = true;
@@ -78,7 +88,29 @@ try {
     const { folder, state } = lab;
     await withFileLock(claimLock(), async () => await removeLab(folder, state));
   }
+  await vmTurn?.();
   process.stdin.destroy();
+}
+
+/** One virtual machine at a time on this machine. Resolves with what gives the turn to the next. */
+async function waitForVmTurn(): Promise<() => Promise<void>> {
+  const over = Promise.withResolvers<void>();
+  const mine = Promise.withResolvers<void>();
+  const waiting = (): void => tell({ kind: 'progress', line: 'vm: another lab has one, waiting' });
+  const lock = join(await ensureLabsFolder(), 'vm.lock');
+  const held = withFileLock(
+    lock,
+    async () => {
+      mine.resolve();
+      await over.promise;
+    },
+    waiting,
+  );
+  await Promise.race([mine.promise, held, once(stop.signal, 'abort')]);
+  return async () => {
+    over.resolve();
+    await held;
+  };
 }
 
 /** Takes the first free number; the bridge is the claim that holds machine-wide, whatever folder others use. */
@@ -106,8 +138,9 @@ function describeLab(number: number): LabState {
     keeper: identifyProcess(process.pid),
     persistent: order.persistent,
     gateway: labAddress(number, 1),
-    hosts: order.names.map((name, index) => ({
+    hosts: [...order.names, ...(order.vm === undefined ? [] : [VM_NAME])].map((name, index) => ({
       name,
+      kind: index < order.names.length ? 'container' : 'vm',
       address: labAddress(number, 11 + index),
       machine: `pra${number}-${index + 1}`,
     })),
@@ -122,7 +155,9 @@ async function bringUp({ folder, state }: ClaimedLab): Promise<void> {
   await makeKey(adminKeyPath(folder), 'ed25519', `admin@${state.id}`);
   await settleAll(state.hosts, async (host) => {
     stop.signal.throwIfAborted();
-    await makeHostTree(folder, order.base, state, host);
+    const layers = host.kind === 'vm' ? `${order.vm?.layer}:${order.base}` : order.base;
+    await makeHostTree(folder, layers, state, host);
+    if (host.kind === 'vm') await makeVmDisks(folder, host);
     stop.signal.throwIfAborted();
     // A host that cannot be started ends the lab: the reason reaches whoever waits for it.
     supervisors.push(supervise(folder, state.id, host).catch((error: unknown) => stop.abort(error)));
@@ -130,26 +165,41 @@ async function bringUp({ folder, state }: ClaimedLab): Promise<void> {
   await writeKnownHosts(folder, state);
   await writeSshConfig(folder, state);
   await settleAll(state.hosts, async (host) => {
-    await waitForSshd(folder, host, { minimumBoot: 1, timeoutMs: BOOT_TIMEOUT_MS, signal: stop.signal });
+    const timeoutMs = host.kind === 'vm' ? VM_BOOT_TIMEOUT_MS : BOOT_TIMEOUT_MS;
+    await waitForSshd(folder, host, { minimumBoot: 1, timeoutMs, signal: stop.signal });
   });
 }
 
 /** Boots a host again each time it reboots; leaves it off when it was powered off or cannot boot. */
 async function supervise(labFolder: string, bridge: string, host: HostState): Promise<void> {
   for (let boot = 1; !stop.signal.aborted; boot++) {
-    const child = await startHost(labFolder, bridge, host);
+    const { child, kill, wantsReboot } = await startBoot(labFolder, bridge, host);
     const exited = once(child, 'exit') as Promise<[number | null]>;
-    const kill = (): void => killHost(child);
     stop.signal.addEventListener('abort', kill);
     if (stop.signal.aborted) kill();
     const pid = child.pid ?? 0;
     await writeHostStatus(labFolder, host.name, { kind: 'running', boot, pid, code: null });
     const [code] = await exited;
     stop.signal.removeEventListener('abort', kill);
-    if (code === REBOOT_CODE) continue;
+    if (wantsReboot(code) && !stop.signal.aborted) continue;
     await writeHostStatus(labFolder, host.name, { kind: 'off', boot, pid, code });
     return;
   }
+}
+
+interface Boot {
+  readonly child: ChildProcess;
+  readonly kill: () => void;
+  readonly wantsReboot: (code: number | null) => boolean;
+}
+
+async function startBoot(labFolder: string, bridge: string, host: HostState): Promise<Boot> {
+  if (host.kind === 'vm' && order.vm !== undefined) {
+    const { process: child, wantsReboot } = await startVm(labFolder, bridge, host, order.vm);
+    return { child, kill: () => child.kill('SIGKILL'), wantsReboot };
+  }
+  const child = await startHost(labFolder, bridge, host);
+  return { child, kill: () => killHost(child), wantsReboot: (code) => code === REBOOT_CODE };
 }
 
 /** As Promise.all, but nothing is still running when it rejects: what follows may be the tear-down. */

@@ -13,6 +13,7 @@ import { isAlive, readLabState, type LabState } from './lab-state.ts';
 import { labAvailable } from './packages.ts';
 import { adminKeyPath, knownHostsPath, sshConfigPath } from './ssh-client-files.ts';
 import { sweepDeadLabs } from './tear-down.ts';
+import { ensureVmParts } from './vm-parts.ts';
 
 /** Debian hosts on a private bridge, with no way out of it and no name server. */
 export interface Lab {
@@ -45,6 +46,8 @@ const DOWN_TIMEOUT_MS = 30_000;
 export async function labUp(opts: {
   hosts: number;
   names?: string[];
+  /** One more host, `vm1`, with a kernel and a clock of its own. Only one at a time runs on this machine. */
+  vm?: boolean;
   progress?: (line: string) => void;
 }): Promise<Lab> {
   const { lab, keeper } = await startLab(opts, false);
@@ -54,6 +57,7 @@ export async function labUp(opts: {
 /** As `labUp`, for a lab that stays when this process ends, until `takeDown`. */
 export async function labUpPersistent(opts: {
   hosts: number;
+  vm?: boolean;
   progress?: (line: string) => void;
 }): Promise<Lab> {
   const { lab, keeper } = await startLab(opts, true);
@@ -72,15 +76,17 @@ export async function openLab(labFolder: string): Promise<Lab | undefined> {
 type Keeper = ChildProcessByStdio<Writable, Readable, null>;
 
 async function startLab(
-  opts: { hosts: number; names?: string[]; progress?: (line: string) => void },
+  opts: { hosts: number; names?: string[]; vm?: boolean; progress?: (line: string) => void },
   persistent: boolean,
 ): Promise<{ lab: Lab; keeper: Keeper }> {
   const names = opts.names ?? Array.from({ length: opts.hosts }, (_, index) => `h${index + 1}`);
-  checkNames(names, opts.hosts);
+  checkNames(names, opts.hosts, opts.vm === true);
   const available = await labAvailable();
   if (!available.ok) throw new Error(available.missing);
   const progress = opts.progress ?? ((): void => {});
-  const order: KeeperOrder = { base: await ensureBaseTree(progress), names, persistent };
+  const base = await ensureBaseTree(progress);
+  const vm = opts.vm === true ? await ensureVmParts(base, progress) : undefined;
+  const order: KeeperOrder = { base, names, vm, persistent };
   // A session of its own: Ctrl-C in the terminal reaches the owner, and the keeper hears of it through the pipe.
   const keeper = spawn(NODE, [KEEPER, JSON.stringify(order)], {
     stdio: ['pipe', 'pipe', 'ignore'],
@@ -93,8 +99,9 @@ async function startLab(
 }
 
 /** Names become file names, host names and lines of configuration. */
-function checkNames(names: readonly string[], hosts: number): void {
-  if (names.length !== hosts || new Set(names).size !== hosts || hosts < 1 || hosts > 99) {
+function checkNames(names: readonly string[], hosts: number, vm: boolean): void {
+  const least = vm ? 0 : 1;
+  if (names.length !== hosts || new Set(names).size !== hosts || hosts < least || hosts > 99) {
     throw new Error(`a lab has 1 to 99 hosts with a name each, not ${hosts} with ${names.length} names`);
   }
   const wrong = names.find((name) => !/^[a-z][a-z0-9-]{0,30}$/.test(name));

@@ -17,6 +17,8 @@ export interface LabState {
 
 export interface HostState {
   readonly name: string;
+  /** A container shares this machine's kernel and clock; a virtual machine has its own. */
+  readonly kind: 'container' | 'vm';
   readonly address: string;
   /** nspawn's name of it; `vb-<machine>` is its link on the bridge, so it has at most 12 characters. */
   readonly machine: string;
@@ -27,7 +29,7 @@ export interface HostStatus {
   readonly kind: 'running' | 'off';
   /** 1 for the first boot, one more after each reboot. */
   readonly boot: number;
-  /** The outermost process of this boot: unshare, whose only child is nspawn. */
+  /** The outermost process of this boot: unshare, whose only child is nspawn; of a virtual machine, QEMU. */
   readonly pid: number;
   /** Exit code of nspawn when off: 0 means powered off. */
   readonly code: number | null;

@@ -13,6 +13,8 @@ const PACKAGES = {
   'openssh-client': 'ssh',
   iproute2: 'ip',
   openssl: 'openssl',
+  'qemu-system-x86': 'qemu-system-x86_64', // the host of kind vm
+  e2fsprogs: 'mke2fs',
 } as const;
 
 /** The one command that makes `labAvailable` say yes on a Debian machine. */

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { labUp, runPlaybook, type Lab } from './lab.ts';
+import { fileURLToPath } from 'node:url';
+import { labUp, runPlaybook, type Lab, type LabHost } from './lab.ts';
 
 /** Keys made for one lab; each path is a private key with its `.pub` beside it. */
 export interface LabKeys {
@@ -65,6 +66,27 @@ const makeKey = (dir: string, name: string, passphrase = ''): string => {
   return path;
 };
 
+const makeLabKeys = (lab: Lab): LabKeys => {
+  const dir = join(lab.dir, 'keys-of-tests');
+  mkdirSync(dir, { mode: 0o700 });
+  return {
+    reader: makeKey(dir, 'reader'),
+    runner: makeKey(dir, 'runner'),
+    auto: makeKey(dir, 'auto'),
+    approver: makeKey(dir, 'approver', PASSPHRASE),
+    stranger: makeKey(dir, 'stranger'),
+  };
+};
+
+const startUnits = async (lab: Lab): Promise<void> => {
+  await Promise.all(
+    lab.hosts.map(async (host) => {
+      for (const unit of UNITS) await host.writeFile(`/etc/systemd/system/${unit}`, unitFile(unit));
+      await host.run(['systemctl', 'enable', '--now', '--no-block', ...UNITS]);
+    }),
+  );
+};
+
 /** Boots hosts and makes them targets with the project's own playbook. */
 export const provisionedLab = async (
   hosts: number,
@@ -72,25 +94,54 @@ export const provisionedLab = async (
 ): Promise<{ readonly lab: Lab; readonly keys: LabKeys; readonly vars: Record<string, unknown> }> => {
   const lab = await labUp({ hosts });
   try {
-    const dir = join(lab.dir, 'keys-of-tests');
-    mkdirSync(dir, { mode: 0o700 });
-    const keys: LabKeys = {
-      reader: makeKey(dir, 'reader'),
-      runner: makeKey(dir, 'runner'),
-      auto: makeKey(dir, 'auto'),
-      approver: makeKey(dir, 'approver', PASSPHRASE),
-      stranger: makeKey(dir, 'stranger'),
-    };
-    await Promise.all(
-      lab.hosts.map(async (host) => {
-        for (const unit of UNITS) await host.writeFile(`/etc/systemd/system/${unit}`, unitFile(unit));
-        await host.run(['systemctl', 'enable', '--now', '--no-block', ...UNITS]);
-      }),
-    );
+    const keys = makeLabKeys(lab);
+    await startUnits(lab);
     const vars = provisionVars(keys, policy);
     const run = await runPlaybook(lab, 'provision.yml', vars);
     if (run.code !== 0) throw new Error(`provision.yml failed:\n${run.output}`);
     return { lab, keys, vars };
+  } catch (error) {
+    await lab.down();
+    throw error;
+  }
+};
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const STAGES = 'preflight account scripts tables sudo sshd limits logs fail2ban verify'.split(' ');
+const SETUP = 'setup/target-scripts/setup-target';
+
+/**
+ * Boots one host with a kernel of its own and makes it a target without Ansible, which an emulated processor would keep
+ * busy for minutes: the same `setup-target` that the role runs.
+ */
+export const vmTarget = async (): Promise<{ readonly lab: Lab; readonly keys: LabKeys }> => {
+  const lab = await labUp({ hosts: 0, vm: true });
+  try {
+    const keys = makeLabKeys(lab);
+    await startUnits(lab);
+    const [host] = lab.hosts as [LabHost];
+    const vars = provisionVars(keys);
+    const key = (path: string): object => ({ key: publicKey(path), expires: null, from: [] });
+    const site = {
+      v: 1,
+      host: host.name,
+      keys: { reader: [key(keys.reader)], runner: [key(keys.runner)] },
+      allowed_signers: vars['mcp_pra_allowed_signers'],
+      policy: vars['mcp_pra_policy'],
+    };
+    await host.writeFile('/root/site.json', JSON.stringify(site), 0o600);
+    const must = async (argv: readonly string[], input?: Buffer): Promise<void> => {
+      const said = await host.run(argv, { timeoutMs: 300_000, ...(input === undefined ? {} : { input }) });
+      if (said.code !== 0) throw new Error(`${argv.join(' ')}: ${said.stdout}${said.stderr}`);
+    };
+    const pack = execFileSync('tar', ['-C', ROOT, '-cf', '-', 'package.json', 'target-scripts'], {
+      maxBuffer: 1 << 26,
+    });
+    await must(['mkdir', '/root/setup']);
+    await must(['tar', '-C', '/root/setup', '--no-same-owner', '-xf', '-'], pack);
+    await must([`/root/${SETUP}`, '--site', '/root/site.json', '--seconds', '600', ...STAGES]);
+    await must([`/root/${SETUP}`, 'confirm']);
+    return { lab, keys };
   } catch (error) {
     await lab.down();
     throw error;
