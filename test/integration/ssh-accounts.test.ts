@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -87,7 +87,10 @@ let agent: ChildProcess | undefined;
 const startAgent = async (...keys: readonly string[]): Promise<void> => {
   const socket = join(host.root, 'agent');
   agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
-  await until(() => existsSync(socket));
+  // The file is there before the agent listens on it. ssh-add -l ends with 2 when nobody answers.
+  await until(
+    () => spawnSync('ssh-add', ['-l'], { env: { ...process.env, SSH_AUTH_SOCK: socket } }).status !== 2,
+  );
   vi.stubEnv('SSH_AUTH_SOCK', socket);
   execFileSync('ssh-add', ['-q', ...keys], { stdio: 'ignore' });
 };
