@@ -64,18 +64,19 @@ def close_channels(host):
 
 
 def processes_of(uids):
-    """Processes whose real user is one of these: sshd's own for a connection as well, once it gave up root."""
+    """Processes of this host whose real user is one of these: sshd's own for a connection as well, once it gave up root.
+
+    In a container the same number is somebody else's, a database's for one: its processes have a second number of their own.
+    The owner of /proc/PID would not do: it is root for whatever changed its user, as sshd does.
+    """
     found = []
     for name in os.listdir('/proc'):
         if name.isdigit():
             try:
-                if os.stat(f'/proc/{name}').st_uid in uids and not is_zombie(name):
-                    found.append(int(name))
+                with open(f'/proc/{name}/status', encoding='ascii', errors='replace') as file:
+                    facts = dict(re.findall(r'(?m)^(State|Uid|NSpid):\t(.*)$', file.read()))
             except OSError:
-                pass
+                continue
+            if int(facts['Uid'].split()[0]) in uids and not facts['State'].startswith('Z') and len(facts.get('NSpid', name).split()) == 1:
+                found.append(int(name))
     return found
-
-
-def is_zombie(pid):
-    with open(f'/proc/{pid}/stat', encoding='utf-8', errors='replace') as file:
-        return file.read().rpartition(')')[2].split()[0] == 'Z'

@@ -183,6 +183,58 @@ describe('an approver', () => {
   });
 });
 
+describe('--keep-quorum', () => {
+  const policy = (quorum: Record<string, number>): void =>
+    writeFileSync(etc('policy.json'), JSON.stringify({ v: 1, host: 'web1', quorum }), { mode: 0o644 });
+
+  it('refuses when fewer would be left than the policy asks for, with nothing touched', () => {
+    policy({ HIGH: 1 });
+    const { exit, stderr } = revoke('--approver', 'anna', '--keep-quorum');
+    expect(exit).toBe(2);
+    expect(stderr).toContain('HIGH needs 1 approver(s) on this host and 0 would be left');
+    expect(text('allowed_signers')).toContain('anna ');
+    expect(existsSync(etc('disabled'))).toBe(false);
+  });
+
+  it('counts for each impact, and a key that is revoked already does not count', () => {
+    const second = makeKeyOf('second');
+    writeFileSync(
+      etc('allowed_signers'),
+      `${text('allowed_signers')}carol namespaces="mcp-pra-high" ${second.line}\n`,
+    );
+    policy({ HIGH: 2 });
+    expect(revoke('--approver', 'carol', '--keep-quorum').exit).toBe(2);
+    policy({ HIGH: 1 });
+    execFileSync('ssh-keygen', ['-q', '-k', '-u', '-f', etc('revoked_signers'), `${second.path}.pub`]);
+    expect(revoke('--approver', 'anna', '--keep-quorum').exit).toBe(2);
+    expect(revoke('--approver', 'bert', '--keep-quorum').exit).toBe(0);
+  });
+
+  it('counts people: a second key of the same approver is no second approver', () => {
+    const second = makeKeyOf('second');
+    const third = makeKeyOf('third');
+    const both = [
+      `anna namespaces="mcp-pra-high" ${second.line}`,
+      `carol namespaces="mcp-pra-high" ${third.line}`,
+    ];
+    writeFileSync(etc('allowed_signers'), `${text('allowed_signers')}${both.join('\n')}\n`);
+    policy({ HIGH: 2 });
+    expect(revoke('--approver', 'carol', '--keep-quorum').exit).toBe(2);
+    expect(revoke('--key', second.name, '--keep-quorum').exit).toBe(0);
+  });
+
+  it('lets exactly as many be left as are needed, and does not ask for more than there were', () => {
+    policy({ LOW: 1, MEDIUM: 3 });
+    expect(revoke('--approver', 'bert', '--keep-quorum').exit).toBe(0);
+  });
+
+  it('does not guess: without a policy it refuses; without the option whoever has to go goes', () => {
+    rmSync(etc('policy.json'), { force: true });
+    expect(revoke('--key', keys.anna.name, '--keep-quorum').exit).toBe(2);
+    expect(revoke('--key', keys.anna.name).exit).toBe(0);
+  });
+});
+
 describe('a certificate', () => {
   it('by its serial number: only of that CA, and only that one', () => {
     expect(revoke('--serial', '7', '--ca', keys.ca.name).exit).toBe(0);

@@ -131,7 +131,11 @@ describe('decommission.yml', () => {
     expect((await sshAs(loot(keys.runner), 'pra-runner', ['version'])).code).toBe(0);
   });
 
-  test('leaves the evidence, by name, and nothing else', async () => {
+  test('leaves the evidence, by name, and nothing else; a container’s process with the number of an account goes on', async () => {
+    await sh(`systemd-run -q --unit=lab-container -p KillSignal=SIGKILL unshare --pid --mount --fork --kill-child /bin/sh -euc '
+      mount -t tmpfs none /mnt; mkdir /mnt/usr; mount --bind /usr /mnt/usr; ln -s usr/lib usr/lib64 usr/bin /mnt
+      exec chroot --userspec=$(id -u mcp-reader) /mnt /usr/bin/sleep infinity'
+      timeout 20 /bin/sh -c 'until pgrep -u mcp-reader sleep; do sleep 0.1; done'`);
     const run = await runPlaybook(lab, 'decommission.yml', {}, { limit: host.name });
     expect(run.code, run.output).toBe(0);
     const left = await differences();
@@ -147,6 +151,7 @@ describe('decommission.yml', () => {
     ] as const)
       expect((await sshAs(loot(key), account, ['version'])).code).toBe(255);
     expect((await sshAs(loot(lab.adminKey), 'admin', ['sudo', '-n', 'id', '-u'])).stdout).toBe('0\n');
+    await sh('systemctl is-active -q lab-container; systemctl stop lab-container');
   });
 
   test('and without the evidence the host is as it was before it ever was a target', async () => {

@@ -77,6 +77,10 @@ export const addKeys = (program: Command, cli: Cli): void => {
     .option('--within <seconds>', 'what is not done by then is left for --retry', secondsOf, 60)
     .option('--forks <number>', 'hosts at the same time', forksOf, 50)
     .option('--keep-disabled', 'leave the kill switch of the hosts thrown: both channels stay closed')
+    .option(
+      '--keep-quorum',
+      'refuse where fewer approvers would be left than the policy of the host asks for',
+    )
     .option('--retry', 'go on with the hosts that earlier commands left')
     .argument('[ansible...]', 'after --: more options for ansible-playbook, such as -K');
   revoke.action((more: readonly string[], flags: RevokeFlags) =>

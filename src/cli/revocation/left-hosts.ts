@@ -27,6 +27,7 @@ const file = z.strictObject({
     serials: z.array(z.string().refine(isSerial)),
     ca: z.string().regex(FINGERPRINT).nullable(),
     switch: z.enum(['lift', 'keep']),
+    keepQuorum: z.boolean().default(false),
   }),
   began: z.iso.datetime(),
   inventories: z.array(z.string()),

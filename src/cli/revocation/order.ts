@@ -18,6 +18,8 @@ export interface Order {
   readonly ca: string | null;
   /** Whether the kill switch of each host is lifted again. */
   readonly switch: 'lift' | 'keep';
+  /** A host refuses when too few approvers would be left there. */
+  readonly keepQuorum: boolean;
 }
 
 export const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/u;
@@ -32,6 +34,7 @@ export interface OrderFlags {
   readonly serial?: readonly string[];
   readonly ca?: string;
   readonly keepDisabled?: boolean;
+  readonly keepQuorum?: boolean;
 }
 
 const usage = (key: Parameters<typeof say>[0], values: Record<string, string> = {}): PraError =>
@@ -59,6 +62,7 @@ export const orderFrom = (flags: OrderFlags): Order => {
     serials: [...new Set(serials)],
     ca,
     switch: flags.keepDisabled === true ? 'keep' : 'lift',
+    keepQuorum: flags.keepQuorum === true,
   };
 };
 
@@ -71,6 +75,7 @@ export const playbookVars = (order: Order): Readonly<Record<string, unknown>> =>
   serials: order.serials,
   ...(order.ca === null ? {} : { ca: order.ca }),
   switch: order.switch,
+  keep_quorum: order.keepQuorum,
 });
 
 /** The order in a few words, for a person. */

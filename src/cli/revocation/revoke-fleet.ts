@@ -239,8 +239,12 @@ const outcomeOf = (event: TaskEvent, seconds: number): HostOutcome => {
   const ended = Number(/^changed sessions (\d+) /mu.exec(event.stdout)?.[1] ?? 0);
   const done = event.state === 'ok' && event.rc === 0 && /^done \d+ ms$/mu.test(event.stdout);
   const state = event.state === 'unreachable' ? 'unreachable' : done ? 'revoked' : 'failed';
+  // With a terminal everything is on standard output, and standard error has ssh's farewell.
+  const own = /^revoke-keys: .*$/mu.exec(`${event.stderr}\n${event.stdout}`)?.[0];
   const why =
-    event.rc === 127 ? 'revoke-keys is not installed there' : event.stderr || event.msg || event.stdout;
+    event.rc === 127
+      ? 'revoke-keys is not installed there'
+      : (own ?? (event.stderr || event.msg || event.stdout));
   return {
     host: event.host,
     state,
