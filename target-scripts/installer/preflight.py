@@ -21,6 +21,7 @@ PYTHON = (3, 9)
 OPENSSH = (8, 2)
 NEEDED = {
     '/usr/sbin/sshd': 'openssh-server',
+    '/usr/bin/ssh': 'openssh-client (RHEL: openssh-clients)',
     '/usr/bin/ssh-keygen': 'openssh-client (RHEL: openssh)',
     '/usr/bin/sudo': 'sudo',
     '/usr/sbin/visudo': 'sudo',
@@ -30,6 +31,9 @@ NEEDED = {
     '/usr/bin/logger': 'bsdutils (RHEL: util-linux)',
     '/usr/bin/python3': 'python3',
     '/usr/sbin/useradd': 'passwd (RHEL: shadow-utils)',
+    '/usr/bin/chage': 'passwd (RHEL: shadow-utils)',
+    '/usr/sbin/runuser': 'util-linux',
+    '/usr/bin/getent': 'libc-bin (RHEL: glibc-common)',
     '/usr/bin/systemctl': 'systemd',
     '/usr/bin/systemd-tmpfiles': 'systemd',
     HOST_KEY: 'made by: ssh-keygen -A',

@@ -5,7 +5,6 @@ accounts go, and only then sshd's rules, without which the accounts' shells woul
 """
 
 import importlib
-import importlib.util
 import os
 import re
 import signal
@@ -27,10 +26,9 @@ def remove(site, host):
     require_no_action(host)
     close_channels(host)
     for name in ORDER:
-        if importlib.util.find_spec(f'installer.{name}') is not None:
-            importlib.import_module(f'installer.{name}').remove(site, host)
-            # Each step stays even when a later one fails: half removed is closed, and the next try goes on from there.
-            host.finish_step()
+        importlib.import_module(f'installer.{name}').remove(site, host)
+        # Each step stays even when a later one fails: half removed is closed, and the next try goes on from there.
+        host.finish_step()
     if host.keeps_evidence and host.exists(ETC):
         host.note('same', 'evidence', f'{ETC} and {CANONICAL["STATE"]} stay')
 

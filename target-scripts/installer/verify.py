@@ -1,7 +1,7 @@
 """Stage verify: every stage says that nothing is left to change, and the two programs answer with the digests that were installed."""
 
 import hashlib
-import importlib.util
+import importlib
 import re
 
 from .account import ACCOUNTS
@@ -9,7 +9,7 @@ from .host import ENVIRONMENT, Host
 from .programs import CANONICAL, RUNNER, VERSION_DEFINITION
 from .refusal import Refusal
 
-BEFORE = ('account', 'scripts', 'tables', 'sudo', 'limits', 'logs', 'fail2ban')
+BEFORE = ('account', 'scripts', 'tables', 'sudo', 'sshd', 'limits', 'logs', 'fail2ban')
 BIN, ETC, LIB = CANONICAL['BIN'], CANONICAL['ETC'], CANONICAL['LIB']
 RUNUSER = '/usr/sbin/runuser'
 SHOWN = 10
@@ -33,8 +33,6 @@ def remove(_site, _host):
 def require_as_rendered(site, host):
     wrong = []
     for name in BEFORE:
-        if importlib.util.find_spec(f'installer.{name}') is None:
-            continue
         looking = Host(host.source, check=True, root=host.root)
         importlib.import_module(f'installer.{name}').apply(site, looking)
         wrong += [note.removeprefix('changed ') for note in looking.notes if note.startswith('changed ')]

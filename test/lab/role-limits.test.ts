@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prepare, signWith, submit, ticketFrom, type Loot } from '../support/thief.ts';
-import type { Lab, LabHost } from './lab.ts';
+import { runPlaybook, type Lab, type LabHost } from './lab.ts';
 import { PASSPHRASE, provisionedLab, SLOW_UNIT, type LabKeys } from './provisioned.ts';
 import { removeStage, sendPack, setUp, siteFor } from './setup-target.ts';
 import { strictOptions } from './ssh.ts';
@@ -13,9 +13,10 @@ let lab: Lab;
 let host: LabHost;
 let keys: LabKeys;
 let site: Record<string, unknown>;
+let provisioned: Record<string, unknown>;
 
 beforeAll(async () => {
-  ({ lab, keys } = await provisionedLab(1));
+  ({ lab, keys, vars: provisioned } = await provisionedLab(1));
   host = lab.hosts[0] as LabHost;
   site = siteFor(host, keys);
   await sendPack(host);
@@ -168,6 +169,40 @@ test('without the accounts the stage is refused, and --check goes on', async () 
   } finally {
     await sh('cp -a /root/passwd /etc/passwd');
   }
+});
+
+describe("the role's variables", () => {
+  const variables = (): Record<string, unknown> => ({
+    ...provisioned,
+    mcp_pra_limits: { runner: { cpu: '50%' } },
+    mcp_pra_logs: { append_only: false },
+    mcp_pra_fail2ban: { ignore: [lab.gateway] },
+  });
+
+  test('reach the stages limits, logs and fail2ban', async () => {
+    await sh('systemctl enable --now --quiet fail2ban');
+    const run = await runPlaybook(lab, 'provision.yml', variables());
+    expect(run.code, run.output).toBe(0);
+    expect(await applied(await uidOf('pra-runner'))).toContain('CPUQuotaPerSecUSec=500ms');
+    expect(await sh('lsattr /var/log/pra-run.log | cut -c1-6')).toBe('------');
+    expect(await sh('fail2ban-client get sshd ignoreip')).toContain(lab.gateway);
+  });
+
+  test('change nothing the second time', async () => {
+    const again = await runPlaybook(lab, 'provision.yml', variables());
+    expect(again.code, again.output).toBe(0);
+    expect(again.changed[host.name], again.output).toBe(0);
+  });
+
+  test('are refused before anything is touched where they cannot do what they say', async () => {
+    const refused = await runPlaybook(lab, 'provision.yml', {
+      ...variables(),
+      mcp_pra_nftables: { ssh_from: [lab.gateway] },
+    });
+    expect(refused.failed[host.name], refused.output).toBe(1);
+    expect(refused.output).toContain('nftables.ssh_from (mcp_pra_nftables) needs a port of their own');
+    expect(refused.changed[host.name]).toBe(0);
+  });
 });
 
 test('removing takes everything back', async () => {
