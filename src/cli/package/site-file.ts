@@ -28,7 +28,16 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
 };
 const FROM = 'mcp_pra_from';
 /** How Ansible goes about it; nothing of it is told to the host. */
-const OF_ANSIBLE = ['mcp_pra_serial', 'mcp_pra_packages'];
+const OF_ANSIBLE = [
+  'mcp_pra_serial',
+  'mcp_pra_packages',
+  'mcp_pra_confirm_seconds',
+  'mcp_pra_probe_host',
+
+  'mcp_pra_probe_args',
+  'mcp_pra_reader_key_file',
+  'mcp_pra_runner_key_file',
+];
 
 /**
  * The site file of a host from the role's variables, as ansible/roles/target/vars/main.yml makes it: `mcp_pra_from` counts for keys
