@@ -15,6 +15,7 @@ const PACKAGES = {
   openssl: 'openssl',
   'qemu-system-x86': 'qemu-system-x86_64', // the host of kind vm
   e2fsprogs: 'mke2fs',
+  buildah: 'buildah', // the image of the control node
 } as const;
 
 /** The one command that makes `labAvailable` say yes on a Debian machine. */
