@@ -65,8 +65,18 @@ beforeAll(async () => {
   writeFileSync(join(dir, 'npmrc'), `registry=${settings[0]?.[1] ?? ''}\ncafile=/run/ca.pem\n`);
   const volumes = [`${join(dir, 'npmrc')}:/root/.npmrc:ro`, `${bundle}:/run/ca.pem:ro`];
   buildah(
-    ...['bud', '--quiet', '--pull=never', '--network=host', ...volumes.flatMap((one) => ['--volume', one])],
-    ...['--build-arg', 'BASE=localhost/base', '--file', DOCKERFILE, '--tag', 'localhost/mcp-pra', '.'],
+    'bud',
+    '--quiet',
+    '--pull=never',
+    '--network=host',
+    ...volumes.flatMap((one) => ['--volume', one]),
+    '--build-arg',
+    'BASE=localhost/base',
+    '--file',
+    DOCKERFILE,
+    '--tag',
+    'localhost/mcp-pra',
+    '.',
   );
   container = buildah('from', '--pull=never', 'localhost/mcp-pra');
   root = buildah('mount', container);
