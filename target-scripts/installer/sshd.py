@@ -19,6 +19,9 @@ ALGORITHMS = '/etc/ssh/sshd_config.d/01-mcp-pra-algorithms.conf'
 MAIN = '/etc/ssh/sshd_config'
 SSHD = '/usr/sbin/sshd'
 SYSTEMCTL = '/usr/bin/systemctl'
+# Debian's and Ubuntu's, and what sshd says without it. Elsewhere it is part of the package.
+PRIVSEP = '/run/sshd'
+PRIVSEP_MISSING = f'Missing privilege separation directory: {PRIVSEP}'
 
 # What takes a change back: a script (stage scripts) and a unit, which need nothing of what they may have to take back.
 CONFIRM = f'{CANONICAL["LIB"]}/commit-confirm'
@@ -234,6 +237,11 @@ def _take_back_earlier(host):
 
 def _require_sound(host):
     said = host.run([SSHD, '-t'], ok=None)
+    if PRIVSEP_MISSING in said.errors:
+        # Where systemd listens and nobody has come yet: its service makes this folder, and takes it away. Nobody could do so here at the
+        # right moment, so it stays; it is empty and gone with the next boot. Not even a look at the configuration works without it.
+        os.mkdir(PRIVSEP, 0o755)
+        said = host.run([SSHD, '-t'], ok=None)
     if said.code != 0:
         raise Refusal(f"sshd's configuration was broken before anything was changed, so nothing was: {_one_line(said.errors)}. Mend it until `sshd -t` is silent")
 
@@ -249,8 +257,8 @@ def _kept_ports(site, host):
     """Without a Port of the site's own sshd listens on 22; naming one in our file would end that."""
     if site.sshd.port is None:
         return ()
-    if host.run([SYSTEMCTL, 'is-active', '--quiet', 'ssh.socket'], ok=None).code == 0:
-        raise Refusal('sshd.port (mcp_pra_sshd_port) needs sshd to listen by itself, but here ssh.socket does: systemctl disable --now ssh.socket, then systemctl enable --now ssh.service')
+    if _systemd_listens(host):
+        raise Refusal('sshd.port (mcp_pra_sshd_port) needs sshd to listen by itself, but here systemd does: systemctl disable --now ssh.socket, then systemctl enable --now ssh.service')
     others = [MAIN, *(f'/etc/ssh/sshd_config.d/{name}' for name in host.names_in('/etc/ssh/sshd_config.d') if name.endswith('.conf'))]
     own = any(re.search(rb'(?mi)^[ \t]*Port[ \t=]', host.read(path) or b'') for path in others if path != DROP_IN)
     return () if own or site.sshd.port == 22 else (22,)
@@ -364,7 +372,7 @@ def _without(lines, keywords):
 
 def _reload(host):
     service = sshd_service(host)
-    socket = host.run([SYSTEMCTL, 'is-active', '--quiet', 'ssh.socket'], ok=None).code == 0
+    socket = _systemd_listens(host)
     if host.run([SYSTEMCTL, 'is-active', '--quiet', service], ok=None).code != 0:
         if socket:
             return  # each sshd that the socket starts reads the files anew
@@ -389,6 +397,11 @@ def sshd_service(host):
     """`ssh.service` on Debian and Ubuntu, `sshd.service` elsewhere."""
     said = host.run([SYSTEMCTL, 'show', '--property=LoadState', '--value', 'ssh.service'])
     return 'ssh.service' if said.output.strip() == 'loaded' else 'sshd.service'
+
+
+def _systemd_listens(host):
+    """Whether systemd listens instead of sshd and hands it the connections."""
+    return any(host.run([SYSTEMCTL, 'is-active', '--quiet', unit], ok=None).code == 0 for unit in ('ssh.socket', 'sshd.socket'))
 
 
 def _main_pid(host, service):

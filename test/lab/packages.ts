@@ -11,6 +11,7 @@ const PACKAGES = {
   shellcheck: 'shellcheck',
   shfmt: 'shfmt',
   'openssh-client': 'ssh',
+  'ssh-audit': 'ssh-audit',
   iproute2: 'ip',
   openssl: 'openssl',
   'qemu-system-x86': 'qemu-system-x86_64', // the host of kind vm
