@@ -27,6 +27,9 @@ WORK_FOLDERS = ('/var/spool/rsyslog', '/var/lib/rsyslog')
 LOGGER, PYTHON = '/usr/bin/logger', '/usr/bin/python3'
 PROGRAMS = ('mcp-wrapper', 'pra-exec', 'pra-run')
 PROOF_SECONDS = 20
+# GnuTLS alone. rsyslog's driver for OpenSSL takes a handshake that was interrupted, as it is when rsyslog stops, for one that is through:
+# sending then completes it, and nobody compares the name. Seen with 8.2302: a server of another name got the records.
+TLS_DRIVER, TLS_MODULE = 'gtls', 'lmnsd_gtls.so'
 # Of the queue for a remote server that does not answer: the oldest records wait on disk, what is beyond is only in the files here.
 QUEUE = 'queue.type="LinkedList" queue.filename="mcp-pra-remote" queue.size="10000" queue.maxDiskSpace="64m" queue.saveOnShutdown="on" queue.timeoutEnqueue="0"'
 
@@ -35,15 +38,15 @@ def path_of(program):
     return f'/var/log/{program}.log'
 
 
-def rules(uids, owner, loads_imjournal, remote=None, driver=None):
-    """The file for rsyslog.d. `uids` by account, `owner` the (user, group) of the files, `driver` the TLS driver for `remote` (RemoteLog)."""
+def rules(uids, owner, loads_imjournal, remote=None):
+    """The file for rsyslog.d. `uids` by account, `owner` the (user, group) of the files, `remote` a RemoteLog."""
     tags = ' or '.join(f"$programname == '{program}'" for program in PROGRAMS)
     rows = ['# Managed by mcp-pra. By fields that journald took from the kernel; a tag is only what the sender says.']
     if loads_imjournal:
         # No rate limit: it would be one for all of the host, and whoever floods the journal would silence our records with it.
         rows.append('module(load="imjournal" StateFile="mcp-pra-imjournal.state" IgnorePreviousMessages="on" Ratelimit.Interval="0" UsePid="system")')
     if remote is not None:
-        rows += _forwarding(remote, driver)
+        rows += _forwarding(remote)
     rows.append("if $inputname == 'imjournal' then {")
     for program, trusted in (
         ('mcp-wrapper', f"$!_UID == '{uids[READER]}' and ($!_EXE == '' or $!_EXE == '{LOGGER}')"),
@@ -66,12 +69,12 @@ def rules(uids, owner, loads_imjournal, remote=None, driver=None):
     return ''.join(f'{row}\n' for row in rows).encode('ascii')
 
 
-def _forwarding(remote, driver):
+def _forwarding(remote):
     """TLS or nothing: a server whose certificate is of another name or authority gets no record. A dead one never makes anybody wait."""
     return [
         'ruleset(name="mcp-pra-remote") {',
         f'    action(type="omfwd" target="{remote.host}" port="{remote.port}" protocol="tcp" TCP_Framing="octet-counted"',
-        f'        template="RSYSLOG_SyslogProtocol23Format" StreamDriver="{driver}" StreamDriverMode="1" StreamDriverAuthMode="x509/name"',
+        f'        template="RSYSLOG_SyslogProtocol23Format" StreamDriver="{TLS_DRIVER}" StreamDriverMode="1" StreamDriverAuthMode="x509/name"',
         f'        StreamDriverPermittedPeers="{remote.name}" StreamDriver.CAFile="{remote.ca}"',
         f'        action.resumeRetryCount="-1" action.resumeInterval="10" {QUEUE})',
         '}',
@@ -108,7 +111,8 @@ def apply(site, host):
     if find_module(host, 'imjournal.so') is None:
         _stay_with_journal(host, 'its rsyslog has no imjournal')
         return
-    driver = None if site.logs.remote is None else _find_driver(host, site.logs.remote)
+    if site.logs.remote is not None:
+        _require_tls(host, site.logs.remote)
     uids = {name: entry.pw_uid for name in (READER, RUNNER) if (entry := host.account(name)) is not None}
     if len(uids) < 2:
         if not host.check:
@@ -119,7 +123,7 @@ def apply(site, host):
     owner = _owner(host)
     runs = _runs(host)
     host.undo_with(lambda: _restart(host, runs))  # registered first, done last: after the files are back
-    changed = host.write(RULES, 0o644, rules(uids, owner, not _imjournal_is_loaded(host), site.logs.remote, driver))
+    changed = host.write(RULES, 0o644, rules(uids, owner, not _imjournal_is_loaded(host), site.logs.remote))
     if changed and not host.check:
         host.run([RSYSLOGD, '-N1'])
     is_append_only = site.logs.append_only and _make_files(host, owner)
@@ -171,13 +175,11 @@ def find_module(host, name):
     return None
 
 
-def _find_driver(host, remote):
+def _require_tls(host, remote):
     if not host.exists(remote.ca):
         raise Refusal(f'logs.remote.ca (mcp_pra_logs): {remote.ca} is not on this host; put the certificates of the authority there first')
-    for module, driver in (('lmnsd_ossl.so', 'ossl'), ('lmnsd_gtls.so', 'gtls')):
-        if find_module(host, module) is not None:
-            return driver
-    raise Refusal('logs.remote (mcp_pra_logs) needs TLS for rsyslog: install rsyslog-openssl or rsyslog-gnutls first')
+    if find_module(host, TLS_MODULE) is None:
+        raise Refusal('logs.remote (mcp_pra_logs) needs TLS for rsyslog: install rsyslog-gnutls first (rsyslog-openssl does not always compare the name of the server)')
 
 
 def _configuration(host):

@@ -7,7 +7,9 @@ import { aptProxyEnvironment, findAptMirror } from './apt-mirror.ts';
 import { mustRun } from './capture.ts';
 import { withFileLock } from './file-lock.ts';
 
-const SUITE = 'bookworm';
+/** Debian releases that hosts of the lab can have. The first is meant where none is named. */
+export const RELEASES = ['bookworm', 'trixie'] as const;
+export type Release = (typeof RELEASES)[number];
 
 /**
  * What a host of the lab has beyond Debian's minbase. All of it is in the tree from the start: the hosts have no
@@ -15,10 +17,15 @@ const SUITE = 'bookworm';
  */
 const PACKAGES = [
   'systemd systemd-sysv dbus libpam-systemd',
-  'openssh-server sudo rsyslog rsyslog-openssl logrotate fail2ban nftables',
+  'openssh-server sudo rsyslog rsyslog-gnutls logrotate fail2ban nftables',
   'python3 python3-systemd procps iproute2 iputils-ping',
   'nginx-light', // a proxy that reload_proxy can reload
 ].flatMap((line) => line.split(' '));
+
+/** Beside sudo, which stays the one that /usr/bin/sudo is. */
+const MORE_PACKAGES: Readonly<Record<Release, readonly string[]>> = { bookworm: [], trixie: ['sudo-rs'] };
+
+const packagesOf = (release: Release): readonly string[] => [...PACKAGES, ...MORE_PACKAGES[release]];
 
 /** Runs in the finished tree as root. What differs from host to host (names, keys, addresses) is not here. */
 const FINISH = String.raw`
@@ -69,9 +76,9 @@ touch /etc/.updated /var/.updated
 `;
 
 /** Path of the tree every host's overlay stands on; it may not exist yet. The name changes with the recipe. */
-export function baseTreePath(): string {
+export function baseTreePath(release: Release = RELEASES[0]): string {
   const recipe = createHash('sha256')
-    .update(JSON.stringify([SUITE, PACKAGES, FINISH]))
+    .update(JSON.stringify([release, packagesOf(release), FINISH]))
     .digest('hex');
   return join(cacheFolder(), `base-${recipe.slice(0, 16)}`);
 }
@@ -80,8 +87,11 @@ export function baseTreePath(): string {
  * Makes sure the base tree exists and returns its path. The first call takes about a minute and needs the Debian
  * mirror; it builds beside the final place and renames, so a tree under its final name is always complete.
  */
-export async function ensureBaseTree(progress: (line: string) => void): Promise<string> {
-  const finished = baseTreePath();
+export async function ensureBaseTree(
+  progress: (line: string) => void,
+  release: Release = RELEASES[0],
+): Promise<string> {
+  const finished = baseTreePath(release);
   if (existsSync(finished)) return finished;
   const waiting = (): void => progress('base tree: another process is building it, waiting');
   await withFileLock(
@@ -91,7 +101,7 @@ export async function ensureBaseTree(progress: (line: string) => void): Promise<
       await removeAbandonedBuilds();
       const building = join(cacheFolder(), `building-${process.pid}`);
       try {
-        await buildBaseTree(building, progress);
+        await buildBaseTree(building, release, progress);
         await rename(building, finished);
       } finally {
         await rm(building, { recursive: true, force: true });
@@ -119,18 +129,23 @@ async function removeAbandonedBuilds(): Promise<void> {
   }
 }
 
-async function buildBaseTree(path: string, progress: (line: string) => void): Promise<void> {
+async function buildBaseTree(
+  path: string,
+  release: Release,
+  progress: (line: string) => void,
+): Promise<void> {
   const started = Date.now();
-  const mirror = await findAptMirror(SUITE);
+  // A mirror of the one release has the other.
+  const mirror = (await findAptMirror(release)) ?? (await findAptMirror(RELEASES[0]));
   const env = {
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     LANG: 'C.UTF-8',
     DEBIAN_FRONTEND: 'noninteractive',
     ...(await aptProxyEnvironment()),
   };
-  progress('base tree: debootstrap, about a minute, once');
+  progress(`base tree: debootstrap of ${release}, about a minute, once`);
   await mkdir(path, { recursive: true });
-  const include = `--include=${PACKAGES.join(',')}`;
+  const include = `--include=${packagesOf(release).join(',')}`;
   await mustRun(
     'setpriv',
     [
@@ -138,7 +153,7 @@ async function buildBaseTree(path: string, progress: (line: string) => void): Pr
       'debootstrap',
       '--variant=minbase',
       include,
-      SUITE,
+      release,
       path,
       ...(mirror === undefined ? [] : [mirror]),
     ],
