@@ -1,12 +1,14 @@
-// npm run lab up [n] [vm] | down [lab] | ssh <host> [command…] | list | deps
+// npm run lab up [n] [vm | release] | down [lab] | ssh <host> [command…] | list | deps
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { RELEASES, type Release } from './base-tree.ts';
 import { labUpPersistent, openLab, type Lab } from './lab-life.ts';
 import { listLabFolders, readLabState } from './lab-state.ts';
 import { installPackages, labAvailable } from './packages.ts';
 import { sweepDeadLabs } from './tear-down.ts';
 
 const USAGE = `npm run lab up [n] [vm]     boot n Debian hosts (1 if not said), and a virtual machine; they stay until down
+npm run lab up [n] trixie   boot n hosts of Debian 13 instead of 12
 npm run lab list            what is up
 npm run lab ssh [lab/]host  log in as admin (who may sudo), or run the command that follows
 npm run lab down [lab]      take down one lab, or all that were brought up here
@@ -26,7 +28,10 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
 
 async function dispatch(verb: string | undefined, rest: readonly string[]): Promise<number> {
   if (verb === 'up' && /^(?:[1-9]\d?)?(?:(?:^| )vm)?$/.test(rest.join(' ')))
-    return await up(Number(rest[0] === 'vm' ? 0 : (rest[0] ?? '1')), rest.includes('vm'));
+    return await up(Number(rest[0] === 'vm' ? 0 : (rest[0] ?? '1')), { vm: rest.includes('vm') });
+  const release = verb === 'up' ? RELEASES.find((name) => name === rest.at(-1)) : undefined;
+  if (release !== undefined && /^(?:[1-9]\d?)?$/.test(rest.slice(0, -1).join(' ')))
+    return await up(rest.length === 1 ? 1 : Number(rest[0]), { release });
   if (verb === 'list' && rest.length === 0) return await list();
   if (verb === 'down' && rest.length <= 1) return await down(rest[0]);
   if (verb === 'ssh' && rest[0] !== undefined) return await login(rest[0], rest.slice(1));
@@ -36,9 +41,9 @@ async function dispatch(verb: string | undefined, rest: readonly string[]): Prom
   return 2;
 }
 
-async function up(hosts: number, vm: boolean): Promise<number> {
+async function up(hosts: number, of: { readonly vm?: boolean; readonly release?: Release }): Promise<number> {
   const started = Date.now();
-  const lab = await labUpPersistent({ hosts, vm, progress: say });
+  const lab = await labUpPersistent({ hosts, ...of, progress: say });
   say(`lab ${lab.id}: up after ${((Date.now() - started) / 1000).toFixed(1)} s`);
   for (const { name, address } of lab.hosts)
     say(`  ${lab.id}/${name}  ${address}  npm run lab ssh ${lab.id}/${name}`);

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { ensureBaseTree } from './base-tree.ts';
+import { ensureBaseTree, type Release } from './base-tree.ts';
 import { openHost, type LabHost } from './host.ts';
 import type { KeeperMessage, KeeperOrder } from './keeper.ts';
 import { isAlive, readLabState, type LabState } from './lab-state.ts';
@@ -46,6 +46,8 @@ const DOWN_TIMEOUT_MS = 30_000;
 export async function labUp(opts: {
   hosts: number;
   names?: string[];
+  /** Of all hosts of the lab; Debian 12 unless said otherwise. Not with `vm`. */
+  release?: Release;
   /** One more host, `vm1`, with a kernel and a clock of its own. Only one at a time runs on this machine. */
   vm?: boolean;
   progress?: (line: string) => void;
@@ -57,6 +59,7 @@ export async function labUp(opts: {
 /** As `labUp`, for a lab that stays when this process ends, until `takeDown`. */
 export async function labUpPersistent(opts: {
   hosts: number;
+  release?: Release;
   vm?: boolean;
   progress?: (line: string) => void;
 }): Promise<Lab> {
@@ -76,7 +79,13 @@ export async function openLab(labFolder: string): Promise<Lab | undefined> {
 type Keeper = ChildProcessByStdio<Writable, Readable, null>;
 
 async function startLab(
-  opts: { hosts: number; names?: string[]; vm?: boolean; progress?: (line: string) => void },
+  opts: {
+    hosts: number;
+    names?: string[];
+    release?: Release;
+    vm?: boolean;
+    progress?: (line: string) => void;
+  },
   persistent: boolean,
 ): Promise<{ lab: Lab; keeper: Keeper }> {
   const names = opts.names ?? Array.from({ length: opts.hosts }, (_, index) => `h${index + 1}`);
@@ -84,7 +93,9 @@ async function startLab(
   const available = await labAvailable();
   if (!available.ok) throw new Error(available.missing);
   const progress = opts.progress ?? ((): void => {});
-  const base = await ensureBaseTree(progress);
+  if (opts.vm === true && opts.release !== undefined)
+    throw new Error('a virtual machine is of the release that is meant where none is named');
+  const base = await ensureBaseTree(progress, opts.release);
   const vm = opts.vm === true ? await ensureVmParts(base, progress) : undefined;
   const order: KeeperOrder = { base, names, vm, persistent };
   // A session of its own: Ctrl-C in the terminal reaches the owner, and the keeper hears of it through the pipe.

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Release } from './base-tree.ts';
 import { labUp, runPlaybook, type Lab, type LabHost } from './lab.ts';
 
 /** Keys made for one lab; each path is a private key with its `.pub` beside it. */
@@ -87,12 +88,13 @@ const startUnits = async (lab: Lab): Promise<void> => {
   );
 };
 
-/** Boots hosts and makes them targets with the project's own playbook. */
+/** Boots hosts of a Debian release and makes them targets with the project's own playbook. */
 export const provisionedLab = async (
   hosts: number,
   policy?: Record<string, unknown>,
+  release?: Release,
 ): Promise<{ readonly lab: Lab; readonly keys: LabKeys; readonly vars: Record<string, unknown> }> => {
-  const lab = await labUp({ hosts });
+  const lab = await labUp({ hosts, ...(release === undefined ? {} : { release }) });
   try {
     const keys = makeLabKeys(lab);
     await startUnits(lab);
