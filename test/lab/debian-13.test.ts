@@ -154,13 +154,13 @@ describe('where sudo is sudo-rs', () => {
     await sh(
       'for path in bin/sudo sbin/visudo; do mv /usr/$path /root/; ln -s /usr/lib/cargo/bin/${path#*/} /usr/$path; done',
     );
-    expect(await sh('sudo --version 2>&1')).toContain('sudo-rs');
   });
   afterAll(async () => {
     await sh('mv -f /root/sudo /usr/bin/sudo; mv -f /root/visudo /usr/sbin/visudo');
   });
 
   test('the stage gives it the Defaults that it parses, and the same literal lines', async () => {
+    expect(await sh('sudo --version 2>&1')).toContain('sudo-rs');
     const run = await setUp(host, siteFor(host, keys), 'sudo');
     expect(run, run.refusal).toMatchObject({ code: 0, changed: ['0440 /etc/sudoers.d/mcp-pra'] });
     expect(await setUp(host, siteFor(host, keys), 'sudo')).toMatchObject({ code: 0, changed: [] });
