@@ -76,7 +76,7 @@ const ansible = (source: string): Listed => {
 };
 
 /** What ssh makes of the options of a host, as Ansible hands them over. */
-const sshUnderstands = (host: string): ReadonlyMap<string, string> => {
+const sshUnderstands = (host: string, sshConfig = 'none'): ReadonlyMap<string, string> => {
   const vars = inventory('--host', host);
   const argv = JSON.parse(
     run(
@@ -90,7 +90,7 @@ const sshUnderstands = (host: string): ReadonlyMap<string, string> => {
     'ssh',
     '-T',
     '-F',
-    'none',
+    sshConfig,
     '-G',
     ...argv,
     '-p',
@@ -171,13 +171,49 @@ describe('what ssh understands', () => {
     expect(options.get('stricthostkeychecking')).toBe('true');
     expect(options.get('updatehostkeys')).toBe('false');
     expect(options.get('hostkeyalias')).toBe('web1');
-    expect(options.has('proxycommand')).toBe(false);
+    expect(options.get('proxycommand') ?? 'none').toBe('none');
   });
 
-  test.each<[where: string, name: string, alias: string | undefined]>([
+  test.each(['web1', 'db1'])(
+    'nothing that ssh_config says of %s is another way to it, or to its host key',
+    (host) => {
+      configure({ hosts: HOSTS, more: MORE });
+      const path = join(home, 'ssh_config');
+      const theirs = {
+        KnownHostsCommand: '/usr/bin/false %H',
+        VerifyHostKeyDNS: 'yes',
+        StrictHostKeyChecking: 'no',
+        HostKeyAlias: 'elsewhere',
+        ProxyJump: 'elsewhere',
+        PermitLocalCommand: 'yes',
+        CanonicalizeHostname: 'always',
+        UpdateHostKeys: 'yes',
+      };
+      writeFileSync(
+        path,
+        `Host *\n${Object.entries(theirs)
+          .map(([name, value]) => `  ${name} ${value}\n`)
+          .join('')}`,
+      );
+      const [hard, plain] = [sshUnderstands(host, path), sshUnderstands(host)];
+      for (const name of Object.keys(theirs)
+        .filter((one) => one !== 'ProxyJump')
+        .map((one) => one.toLowerCase()))
+        expect([name, hard.get(name)]).toEqual([name, plain.get(name)]);
+      expect(hard.get('proxyjump')).toBeUndefined();
+      expect(hard.get('proxycommand')).toBe(plain.get('proxycommand'));
+      expect(hard.get('verifyhostkeydns')).toBe('false');
+    },
+  );
+
+  test.each<[where: string, name: string, alias: string]>([
     ['by its name', 'db1', 'db1'],
     ['by its name and port', '[db1]:2222', '[db1]:2222'],
-    ['by its address and port, as ssh looks it up by itself', '[db1.example.net]:2222', undefined],
+    [
+      'by its address and port, as ssh looks it up by itself',
+      '[db1.example.net]:2222',
+      '[db1.example.net]:2222',
+    ],
   ])('a key that known_hosts has %s is found there', (_, name, alias) => {
     configure({ hosts: HOSTS, more: MORE, knownHosts: `${name} ${key()}\nweb1 ${key()}\n` });
     expect(sshUnderstands('db1').get('hostkeyalias')).toBe(alias);
@@ -189,7 +225,9 @@ describe('what ssh understands', () => {
       [
         'ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes',
         `-i ${join(dir, 'keys/hop')} -l hop -p 2200 -o HostKeyAlias=door -o UserKnownHostsFile=${join(dir, 'known_hosts')}`,
-        "-o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes -o UpdateHostKeys=no -W '[%h]:%p' -- 2001:db8::1",
+        '-o GlobalKnownHostsFile=/dev/null -o IgnoreUnknown=KnownHostsCommand -o KnownHostsCommand=none -o VerifyHostKeyDNS=no',
+        '-o StrictHostKeyChecking=yes -o UpdateHostKeys=no -o CanonicalizeHostname=no -o PermitLocalCommand=no',
+        "-W '[%h]:%p' -- 2001:db8::1",
       ].join(' '),
     );
   });

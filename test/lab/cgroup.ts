@@ -45,11 +45,17 @@ export function insideCgroup(plan: CgroupPlan, command: readonly string[]): stri
   return ['/bin/sh', '-c', enter, 'sh', ...plan.folders, '--', ...command];
 }
 
+const goneOrThrow = (error: unknown): string[] => {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+  throw error;
+};
+
 /** Processes of a host, in the numbers of this machine: those that a tear-down has to end. */
 export async function listProcesses(machine: string): Promise<number[]> {
   const found = new Set<number>();
   for (const folder of await cgroupFolders(machine)) {
-    for (const path of await readdir(folder, { recursive: true })) {
+    // A scope that ends meanwhile takes its folder with it.
+    for (const path of await readdir(folder, { recursive: true }).catch(goneOrThrow)) {
       if (basename(path) !== 'cgroup.procs') continue;
       const pids = await readFile(join(folder, path), 'utf8').catch(() => '');
       for (const pid of pids.split('\n')) if (pid !== '' && pid !== '0') found.add(Number(pid));

@@ -7,14 +7,16 @@ import { shellLine } from '../shell-word.ts';
 export type HostKeyNames = ReadonlyMap<string, string>;
 
 /**
- * Options for the system's ssh, so that it goes the way of mcp-pra and believes the same host keys: one line of words, quoted
- * for shlex (`ansible_ssh_common_args`) as for a shell. Throws USAGE for a path that ssh or Ansible would read as something else.
+ * Options for the system's ssh, so that it goes the way of mcp-pra and believes the same host keys, whatever ssh_config(5) of the
+ * person or of the system says: one line of words, quoted for shlex (`ansible_ssh_common_args`) as for a shell. Throws USAGE for
+ * a path that ssh or Ansible would read as something else.
  */
 export const sshOptions = (config: Config, host: HostConfig, names: HostKeyNames): string => {
   const jump = config.jumps.find(({ name }) => name === host.jump);
   return shellLine([
     ...hostKeyOptions(config, host, names),
-    ...(jump === undefined ? [] : ['-o', `ProxyCommand=${proxyCommand(config, jump, names)}`]),
+    '-o',
+    `ProxyCommand=${jump === undefined ? 'none' : proxyCommand(config, jump, names)}`,
   ]);
 };
 
@@ -35,14 +37,18 @@ const hostKeyOptions = (
   names: HostKeyNames,
 ): readonly string[] => {
   const name = names.get(host.name) ?? host.name;
-  const own = host.port === 22 ? host.address : `[${host.address}]:${String(host.port)}`;
   return [
-    // What ssh looks up by itself needs no alias; an alias is looked up as it is, without the port.
-    ...(name === own ? [] : [`HostKeyAlias=${name}`]),
+    // Also when it is what ssh would look up by itself: an alias of ssh_config would be looked up instead.
+    `HostKeyAlias=${name}`,
     `UserKnownHostsFile=${quotedPath(config.knownHosts)}`,
     'GlobalKnownHostsFile=/dev/null',
+    'IgnoreUnknown=KnownHostsCommand', // ssh before 8.5
+    'KnownHostsCommand=none',
+    'VerifyHostKeyDNS=no',
     'StrictHostKeyChecking=yes',
     'UpdateHostKeys=no',
+    'CanonicalizeHostname=no',
+    'PermitLocalCommand=no',
   ].flatMap((option) => ['-o', option]);
 };
 
