@@ -92,6 +92,8 @@ def turning(owner, is_append_only):
         '# Managed by mcp-pra.',
         f'{files} {{',
         *('    weekly', '    maxsize 50M', '    rotate 12', '    compress', '    delaycompress', '    missingok', '    notifempty'),
+        # Where /var/log is rsyslog's account's too (Ubuntu), logrotate turns nothing without it.
+        f'    su root {group}',
         f'    create 0640 {user} {group}',
         '    sharedscripts',
         *before,
@@ -149,7 +151,8 @@ def remove(_site, host):
     for folder in WORK_FOLDERS:  # after the restart: the old rsyslog wrote its place in the journal once more
         for name in host.names_in(folder):
             if name.startswith(('mcp-pra-imjournal.state', 'mcp-pra-remote')):
-                host.gone(f'{folder}/{name}')
+                # The folder is rsyslog's own account's where that gives up root: nothing to keep a spare of, nor to bring back.
+                host.change(['/usr/bin/rm', '-f', '--', f'{folder}/{name}'], f'gone {folder}/{name}')
     if not host.keeps_evidence:
         for name in host.names_in('/var/log'):
             if any(name == f'{program}.log' or name.startswith(f'{program}.log.') for program in PROGRAMS):
