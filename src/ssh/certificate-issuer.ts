@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { PraError } from '../errors.ts';
 import type { CertificateIssuer } from './certificate-options.ts';
+import { Identities } from './identities.ts';
+import type { AccountKey } from './identity.ts';
 import type { OpensshFolder } from './openssh-folder.ts';
 import { openOpensshIdentity } from './openssh-identity.ts';
 import type { OpensshKeys } from './openssh-keys.ts';
@@ -92,7 +94,8 @@ export const commandIssuer =
 
 /**
  * Signs with a CA key of this machine and `ssh-keygen -s`. The key is opened here, with the passphrase sources of transport keys, and
- * we are ssh-keygen's agent (`-U`); or it is in the person's agent, or a security key.
+ * we are ssh-keygen's agent (`-U`); or it is in the person's agent, or a security key. A replaced file is used from the next
+ * certificate on.
  */
 export const caIssuer = (
   { keyPath, passphrase }: Extract<CertificateIssuer, { kind: 'ca' }>,
@@ -104,20 +107,21 @@ export const caIssuer = (
     /** For `-s`: the public half when an agent signs, else the key handle. */
     readonly file: string;
   }
-  let opening: Promise<Opened> | undefined;
-  const open = async (): Promise<Opened> => {
-    const identity = await openOpensshIdentity('ca', { user: 'ca', keyPath, passphrase });
+  const key: AccountKey = { user: 'ca', keyPath, passphrase };
+  let opened = 0;
+  // As transport keys are: an authority that was replaced signs nothing more.
+  const authorities = new Identities<Opened>(async (account) => {
+    const identity = await openOpensshIdentity(account, key);
     if (identity.kind === 'file') return { socket: undefined, file: identity.path };
-    const file = await (await inFolder()).write('ca.pub', `${identity.publicLine}\n`);
+    opened += 1;
+    const file = await (await inFolder()).write(`ca${opened}.pub`, `${identity.publicLine}\n`);
     const socket = identity.kind === 'agent' ? identity.socket : await keys.serve(identity.key);
     return { socket, file };
-  };
+  });
   return async (request) => {
-    opening ??= open().catch((thrown: unknown) => {
-      opening = undefined;
-      throw thrown;
-    });
-    const { socket, file } = await opening;
+    const {
+      identity: { socket, file },
+    } = await authorities.open('ca', key);
     const folder = await inFolder();
     const name = `cert${request.serial}`;
     const subject = await folder.write(`${name}.pub`, `${request.publicLine}\n`);

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -91,6 +101,19 @@ describe('from an Ansible inventory', () => {
     expect(stdout).toContain('mcp-pra hosts trust web2 --fingerprint');
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readdirSync(dir)).toEqual(['mcp-pra.yaml']);
+  });
+
+  test.each([0o600, 0o640, 0o644])('a file of mode %o keeps its readers', (mode) => {
+    chmodSync(path, mode);
+    expect(importing(['-i', inventory(INVENTORY)]).status).toBe(0);
+    expect(statSync(path).mode & 0o777).toBe(mode);
+  });
+
+  test.runIf(process.getuid?.() === 0)('root leaves it to the group it belongs to', () => {
+    chownSync(path, 0, 23_456);
+    chmodSync(path, 0o640);
+    expect(importing(['-i', inventory(INVENTORY)])).toMatchObject({ status: 0, stderr: '' });
+    expect(statSync(path)).toMatchObject({ uid: 0, gid: 23_456 });
   });
 
   test('a second import changes nothing', () => {

@@ -1,7 +1,7 @@
 // Certificates as ssh-keygen makes them: what is asked for, what is accepted, and what is written down. What sshd says to them
 // is tried in the lab (test/lab/certificates.test.ts).
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { faultOf, parseCertificate, type CertificateWish } from '../../src/ssh/certificate.ts';
@@ -106,8 +106,17 @@ describe('a certificate of a CA key of this machine', () => {
   it('leaves no private key and no used file behind', async () => {
     await logins(localCa()).open(web1);
     const files = execFileSync('find', [folder.path, '-type', 'f'], { encoding: 'utf8' }).trim().split('\n');
-    expect(files.map((file) => file.slice(folder.path.length + 1))).toEqual(['ca.pub']);
-    expect(readFileSync(folder.file('ca.pub'), 'utf8')).not.toContain('PRIVATE');
+    expect(files.map((file) => file.slice(folder.path.length + 1))).toEqual(['ca1.pub']);
+    expect(readFileSync(folder.file('ca1.pub'), 'utf8')).not.toContain('PRIVATE');
+  });
+
+  it('comes from the new authority as soon as its key file is replaced', async () => {
+    const from = logins(localCa());
+    expect(show((await from.open(web1)).certificateLine)).toContain(fingerprintOf(ca.blob));
+    const next = makeKey(dir.path, 'next');
+    renameSync(next.path, ca.path);
+    renameSync(`${next.path}.pub`, `${ca.path}.pub`);
+    expect(show((await from.open(web1)).certificateLine)).toContain(fingerprintOf(next.blob));
   });
 
   it('is limited to the configured addresses', async () => {

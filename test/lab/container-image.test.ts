@@ -108,6 +108,10 @@ test('the image runs the program, as an account that is not root and has no name
   expect(OCIv1.config.Env.filter((one) => /passw|secret=|token|key=/iu.test(one))).toEqual([]);
 });
 
+test('the state folder, of which a fresh volume takes its owner, is for that account', () => {
+  expect(lstatSync(join(root, 'state'))).toMatchObject({ uid: 65532, gid: 65532 });
+});
+
 test('nothing of it can be changed by that account, and no key, test or history is in it', () => {
   const at = join(root, 'opt/mcp-pra');
   const changeable = readdirSync(at, { recursive: true, encoding: 'utf8' })

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Lab, LabHost } from './lab.ts';
-import { provisionedLab, type LabKeys } from './provisioned.ts';
+import { approveSteps } from '../support/operator.ts';
+import { PASSPHRASE as APPROVER_PASSPHRASE, provisionedLab, type LabKeys } from './provisioned.ts';
 
 // mcp-pra on a control node as docs/deployment.md has it: h1 runs the socket and the service, h2 is the target it looks at.
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const UNITS = join(ROOT, 'ansible/control-node');
+const PTY = join(ROOT, 'test/support/pty.py');
 const ETC = '/etc/mcp-pra-server';
 const PASSPHRASE = `control ${String(process.pid)} node`;
 
@@ -90,7 +92,16 @@ beforeAll(async () => {
     version: 1,
     hosts: { [target.name]: { address: target.address } },
     keys: { reader: key('reader'), runner: key('runner'), auto: key('auto') },
+    approver: { principal: 'alice', key: 'keys/alice' },
   };
+  await control.writeFile(`${ETC}/keys/alice`, readFileSync(keys.approver, 'utf8'), 0o600);
+  await control.writeFile(`${ETC}/keys/alice.pub`, readFileSync(`${keys.approver}.pub`, 'utf8'), 0o644);
+  await sh(`chown mcp-pra: ${ETC}/keys/alice`);
+  await control.writeFile(
+    '/usr/local/sbin/mcp-pra-here',
+    readFileSync(join(UNITS, 'mcp-pra-here'), 'utf8'),
+    0o755,
+  );
   await control.writeFile(`${ETC}/mcp-pra.yaml`, JSON.stringify(config), 0o644);
   await control.writeFile(`${ETC}/known_hosts`, readFileSync(lab.knownHosts, 'utf8'), 0o644);
   await sh(
@@ -172,6 +183,32 @@ describe('mcp-pra as a service of a control node', () => {
     } finally {
       await sh(`mv ${ETC}/credentials/kept ${ETC}/credentials/reader`);
     }
+  });
+
+  test('a person approves there: the same requests, keys and sandbox, and the passphrase typed at a terminal', async () => {
+    const proposed = await sh(
+      `mcp-pra-here propose reload_proxy --host ${target.name} proxy=nginx --reason 'a new certificate' --json || [ $? = 4 ]`,
+    );
+    const { id } = JSON.parse(proposed) as { id: string };
+    expect(await sh('mcp-pra-here pending --json')).toContain(id);
+    // The terminal is one of the control node; nothing of the approver's passphrase is anywhere but there.
+    const { code, stdout, stderr } = await control.run(
+      ['/usr/bin/python3', '-c', readFileSync(PTY, 'utf8')],
+      {
+        input: JSON.stringify({
+          argv: ['/usr/local/sbin/mcp-pra-here', 'approve', id],
+          env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TERM: 'xterm', LANG: 'C.UTF-8' },
+          seconds: 90,
+          steps: approveSteps(APPROVER_PASSPHRASE),
+        }),
+      },
+    );
+    expect(code, stderr).toBe(0);
+    const said = JSON.parse(stdout) as { code: number; screen: string; missed: string | null };
+    expect(said, said.screen).toMatchObject({ code: 0, missed: null });
+    expect(said.screen).toContain('SUCCEEDED');
+    expect(said.screen).not.toContain(APPROVER_PASSPHRASE);
+    expect(await sh('stat -c "%U %a" /var/lib/mcp-pra-server')).toBe('mcp-pra 700');
   });
 
   test('when the client hangs up, the session ends and the database stays private', async () => {
