@@ -17,6 +17,7 @@ const PACKAGES = {
   'qemu-system-x86': 'qemu-system-x86_64', // the host of kind vm
   e2fsprogs: 'mke2fs',
   buildah: 'buildah', // the image of the control node
+  strace: 'strace',
 } as const;
 
 /** The one command that makes `labAvailable` say yes on a Debian machine. */

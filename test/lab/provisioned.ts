@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Release } from './base-tree.ts';
 import { labUp, runPlaybook, type Lab, type LabHost } from './lab.ts';
@@ -88,17 +88,25 @@ const startUnits = async (lab: Lab): Promise<void> => {
   );
 };
 
-/** Boots hosts of a Debian release and makes them targets with the project's own playbook. */
+/** Private key of a user authority that is made with the keys of a lab; its hosts take its certificates only where a test says so. */
+export const authorityOf = (keys: LabKeys): string => join(dirname(keys.reader), 'authority');
+
+/** Boots hosts of a Debian release and makes them targets with the project's own playbook; `certificates`: they take those of the lab's authority. */
 export const provisionedLab = async (
   hosts: number,
   policy?: Record<string, unknown>,
   release?: Release,
+  { certificates = false } = {},
 ): Promise<{ readonly lab: Lab; readonly keys: LabKeys; readonly vars: Record<string, unknown> }> => {
   const lab = await labUp({ hosts, ...(release === undefined ? {} : { release }) });
   try {
     const keys = makeLabKeys(lab);
+    const authority = makeKey(dirname(keys.reader), 'authority');
     await startUnits(lab);
-    const vars = provisionVars(keys, policy);
+    const vars = {
+      ...provisionVars(keys, policy),
+      ...(certificates ? { mcp_pra_user_ca_keys: [publicKey(authority)] } : {}),
+    };
     const run = await runPlaybook(lab, 'provision.yml', vars);
     if (run.code !== 0) throw new Error(`provision.yml failed:\n${run.output}`);
     return { lab, keys, vars };

@@ -20,6 +20,8 @@ export interface Loot {
   readonly port: number;
   readonly knownHosts: string;
   readonly key: string;
+  /** Told of every answer, for whoever counts requests. */
+  readonly heard?: (account: string, line: string, said: Said) => void;
 }
 
 export interface Said {
@@ -66,7 +68,9 @@ export const sshAs = async (
   child.stdin.end(input);
   const ended = new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? -1)));
   const [stdout, stderr, code] = await Promise.all([buffer(child.stdout), buffer(child.stderr), ended]);
-  return { code, stdout: stdout.toString(), stderr: stderr.toString() };
+  const said = { code, stdout: stdout.toString(), stderr: stderr.toString() };
+  loot.heard?.(account, command.join(' '), said);
+  return said;
 };
 
 /** A genuine offer for anything: `prepare` needs only the runner key. Throws what the target refused. */
