@@ -1,4 +1,4 @@
-"""Output for `mcp-pra keys revoke`: one JSON object a line for each host and task, as it happens."""
+"""Output for `mcp-pra keys revoke`: one JSON object a line for each host and task, as it happens; first the hosts of the play."""
 
 import json
 import sys
@@ -13,6 +13,7 @@ description: Says of each host and task what came of it, for a program that read
 """
 
 MAX = 20000
+NAMES = 'Name the hosts'
 
 
 class CallbackModule(CallbackBase):
@@ -22,6 +23,11 @@ class CallbackModule(CallbackBase):
 
     def say(self, result, state):
         found = result._result
+        if result._task.get_name() == NAMES:
+            # Pairs: the name in the inventory, and mcp_pra_host or nothing. Whole, however many there are.
+            if isinstance(found.get('msg'), list):
+                self.write({'hosts': found['msg']})
+            return
         line = {
             'host': result._host.get_name(),
             'task': result._task.get_name(),
@@ -31,6 +37,9 @@ class CallbackModule(CallbackBase):
             'stderr': str(found.get('stderr', ''))[:MAX],
             'msg': str(found.get('msg', ''))[:MAX],
         }
+        self.write(line)
+
+    def write(self, line):
         sys.stdout.write(json.dumps(line) + '\n')
         sys.stdout.flush()
 

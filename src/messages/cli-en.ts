@@ -238,7 +238,8 @@ export const cliEn = {
   'revoke.account_fails': '{account} KEY DOES NOT WORK',
   'revoke.host_failed': '{host}: NOT REVOKED: {error}',
   'revoke.host_unreachable': '{host}: NOT REVOKED: it cannot be reached',
-  'revoke.host_missing': '{host}: NOT REVOKED: it is in the configuration and not in the inventory',
+  'revoke.host_missing': '{host}: NOT REVOKED: the inventory has no host of that name',
+  'revoke.unheard': 'Ansible ended with {code} before it said anything of this host',
   'revoke.again': 'Not reached: {hosts}. Trying again in {seconds} s.',
   'revoke.unlisted':
     'No host listed it. Its fingerprint is on the revocation lists now; check that it is the right one.',
@@ -247,6 +248,8 @@ export const cliEn = {
   'revoke.no_person_left': '{host}: no approver is left',
   'revoke.sum': '{done} of {all} host(s) done and proven in {seconds} s.',
   'revoke.left': '{count} host(s) are left, written to {path}. Go on with: mcp-pra keys revoke --retry',
+  'revoke.left_unknown':
+    'It ended before Ansible said which hosts there are: all of them are left, written to {path}. Go on with: mcp-pra keys revoke --retry',
   'revoke.retry_none': 'No revocation is left to be done.',
   'revoke.files':
     'It is still named in {path}: take it out, so that provisioning does not list it again (the hosts refuse it either way).',

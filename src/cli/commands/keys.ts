@@ -7,7 +7,7 @@ import { fingerprint } from '../../request/sshsig.ts';
 import type { CliContext } from '../cli-context.ts';
 import { withProgress } from '../progress.ts';
 import { keysHere, keysOfHosts, keysPage } from '../revocation/key-list.ts';
-import { beginLeft, readLeft, saveLeft, type LeftHosts } from '../revocation/left-hosts.ts';
+import { beginLeft, INVENTORY_NAME, readLeft, saveLeft, type LeftHosts } from '../revocation/left-hosts.ts';
 import { describeOrder, orderFrom, type Order, type OrderFlags } from '../revocation/order.ts';
 import type { ChannelAccount, RevocationPorts } from '../revocation/ports.ts';
 import { hostLines, notes } from '../revocation/revocation-page.ts';
@@ -68,7 +68,11 @@ export const addKeys = (program: Command, cli: Cli): void => {
     .option('--serial <number>', 'a certificate by its serial number; may be repeated', collect)
     .option('--ca <SHA256:…>', 'fingerprint of the CA that the serial numbers are of')
     .option('--all-hosts', 'on every host of the inventory')
-    .option('-H, --host <host>', 'on this host; may be repeated', collectHost)
+    .option(
+      '-H, --host <host>',
+      'on this host, by either name (mcp-pra.yaml, inventory); may be repeated',
+      collectTarget,
+    )
     .option(
       '-i, --inventory <path>',
       "Ansible's inventory (else inventory.yml beside the configuration)",
@@ -140,7 +144,7 @@ const carryOut = async (
   const ports = await context.parts.openRevocation(config);
   try {
     let done = 0;
-    const hosts = await withProgress(context.io, say('progress.revoke', { done }), async (progress) => {
+    const answer = await withProgress(context.io, say('progress.revoke', { done }), async (progress) => {
       const tell = (lines: readonly string[]): void => {
         progress.clear();
         for (const line of lines) context.note(line);
@@ -166,15 +170,15 @@ const carryOut = async (
           tell([say('revoke.again', { hosts: names.slice(0, 20).join(', '), seconds })]),
       });
     });
+    const { hosts, left: again } = answer;
     const undone = hosts.filter(({ proven }) => !proven).map(({ host }) => host);
-    const again = hosts.filter(({ proven, refused }) => !proven && !refused).map(({ host }) => host);
     const saved = saveLeft(left, again);
     const seconds = (Date.now() - began) / 1_000;
     const report = {
       order,
       seconds,
       hosts,
-      left: again.length === 0 ? null : saved.path,
+      left: again?.length === 0 ? null : saved.path,
       notes: await notes({ config, order, hosts, ports }),
     };
     await record(context, ports, report);
@@ -186,7 +190,12 @@ const carryOut = async (
         seconds: seconds.toFixed(1),
       }),
     );
-    if (report.left !== null) context.note(say('revoke.left', { count: again.length, path: report.left }));
+    if (report.left !== null)
+      context.note(
+        again === null
+          ? say('revoke.left_unknown', { path: report.left })
+          : say('revoke.left', { count: again.length, path: report.left }),
+      );
     return report;
   } finally {
     await ports.close();
@@ -215,9 +224,9 @@ const record = async (
 };
 
 /** Failed before unreachable: a host that answered and is not right needs somebody at once. */
-const exitOf = ({ hosts }: RevocationReport): ExitCode => {
+const exitOf = ({ hosts, left }: RevocationReport): ExitCode => {
   if (hosts.some(({ state, proven }) => !proven && state !== 'unreachable')) return 1;
-  return hosts.some(({ proven }) => !proven) ? 5 : 0;
+  return left !== null || hosts.some(({ proven }) => !proven) ? 5 : 0;
 };
 
 const ownKeys = async (
@@ -245,6 +254,11 @@ const collect = (word: string, before: readonly string[] = []): readonly string[
 
 const collectHost = (word: string, before: readonly string[] = []): readonly string[] => {
   if (!HOST.test(word)) throw new InvalidArgumentError('It is the name of a host.');
+  return [...before, word];
+};
+
+const collectTarget = (word: string, before: readonly string[] = []): readonly string[] => {
+  if (!INVENTORY_NAME.test(word)) throw new InvalidArgumentError('It is the name of a host.');
   return [...before, word];
 };
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { NAME, PRINCIPAL } from '../../config/schema.ts';
+import { PRINCIPAL } from '../../config/schema.ts';
 import { PraError } from '../../errors.ts';
 import { FINGERPRINT, isSerial, type Order } from './order.ts';
 
@@ -14,9 +14,12 @@ export interface LeftHosts {
   readonly order: Order;
   readonly began: string;
   readonly inventories: readonly string[];
-  /** Names of the inventory; null: all of them, nobody has said yet which those are. */
+  /** Names in mcp-pra.yaml or in the inventory; null: all of the inventory, nobody has said yet which those are. */
   readonly hosts: readonly string[] | null;
 }
+
+/** What an inventory may call a host, and nothing that Ansible would take for a template. */
+export const INVENTORY_NAME = /^[^\s{}]{1,253}$/u;
 
 const file = z.strictObject({
   order: z.strictObject({
@@ -31,7 +34,7 @@ const file = z.strictObject({
   }),
   began: z.iso.datetime(),
   inventories: z.array(z.string()),
-  hosts: z.array(z.string().regex(NAME)).nullable(),
+  hosts: z.array(z.string().regex(INVENTORY_NAME)).nullable(),
 });
 
 const folderOf = (stateDir: string): string => join(stateDir, 'revocations');

@@ -3,6 +3,7 @@ import { asPraError, PraError } from '../../errors.ts';
 import { fingerprint } from '../../request/sshsig.ts';
 import { readPublicKeyLine } from '../../request/ssh-public-key.ts';
 import { oneLine } from '../plain-text.ts';
+import { say } from '../say.ts';
 import { AtMost } from './at-most.ts';
 import { playbookVars, type Order } from './order.ts';
 import type { ChannelAccount, OldConnection, RevocationPorts } from './ports.ts';
@@ -22,7 +23,10 @@ export interface HostProof {
 export type AccountProof = 'works' | 'revoked' | 'closed' | 'FAILS';
 
 export interface HostOutcome {
+  /** Its name in mcp-pra.yaml (`mcp_pra_host`). */
   readonly host: string;
+  /** What the inventory calls it; null where it is not in the inventory. */
+  readonly inventory: string | null;
   /** `revoked`: the host says so. `missing`: configured, but not in the inventory. */
   readonly state: 'revoked' | 'unreachable' | 'failed' | 'missing';
   /** The order itself makes no sense there (its own host key, for one): trying again would not help. */
@@ -48,7 +52,7 @@ export interface FleetWish {
   readonly ports: RevocationPorts;
   readonly packageRoot: string;
   readonly inventories: readonly string[];
-  /** Names to revoke on; null: every host of the inventory. */
+  /** Names to revoke on, those of the inventory or of mcp-pra.yaml; null: every host of the inventory. */
   readonly hosts: readonly string[] | null;
   /** Names that this machine can reach itself. */
   readonly configured: readonly string[];
@@ -65,6 +69,12 @@ export interface FleetWish {
   onRetry(hosts: readonly string[], seconds: number): void;
 }
 
+export interface FleetAnswer {
+  readonly hosts: readonly HostOutcome[];
+  /** Whom to try again; null: every host of the inventory, since it ended before Ansible said which those are. */
+  readonly left: readonly string[] | null;
+}
+
 const ACCOUNTS: readonly ChannelAccount[] = ['reader', 'runner'];
 /** Connections that are opened at the same time. */
 const AT_ONCE = 8;
@@ -79,7 +89,7 @@ const TASK = 'Revoke on the host';
  * Revokes on every host at once and proves it host by host. Hosts that cannot be reached are tried again, with growing pauses,
  * until the time is over. Never throws for a host: each has its outcome.
  */
-export const revokeFleet = async (wish: FleetWish): Promise<readonly HostOutcome[]> => {
+export const revokeFleet = async (wish: FleetWish): Promise<FleetAnswer> => {
   const witnesses = new Map<string, readonly OldConnection[]>();
   try {
     return await revokeAndProve(wish, witnesses);
@@ -91,63 +101,111 @@ export const revokeFleet = async (wish: FleetWish): Promise<readonly HostOutcome
 const revokeAndProve = async (
   wish: FleetWish,
   witnesses: Map<string, readonly OldConnection[]>,
-): Promise<readonly HostOutcome[]> => {
+): Promise<FleetAnswer> => {
+  const { order, packageRoot, inventories, forks, more, configured } = wish;
   const began = Date.now();
+  const elapsed = (): number => (Date.now() - began) / 1_000;
   const over = AbortSignal.any([wish.signal, AbortSignal.timeout(wish.seconds * 1_000)]);
-  const wanted = wish.hosts ?? wish.configured;
-  const reachable = wanted.filter((host) => wish.configured.includes(host));
+  const wanted = wish.hosts ?? configured;
+  const reachable = wanted.filter((host) => configured.includes(host));
   await openWitnesses(wish, reachable, witnesses, over);
   const gate = new AtMost(AT_ONCE);
   const proofs: Promise<void>[] = [];
+  /** By the name in the inventory. */
   const outcomes = new Map<string, HostOutcome>();
   const settle = (outcome: HostOutcome): void => {
-    outcomes.set(outcome.host, outcome);
+    outcomes.set(outcome.inventory ?? outcome.host, outcome);
     if (outcome.state !== 'unreachable') wish.onHost(outcome);
   };
 
-  let limit = wish.hosts;
+  let members: ReadonlyMap<string, string> | undefined;
+  let only = wish.hosts;
+  let code: number;
   for (let pause = 1; ; pause = Math.min(pause * 2, MAX_PAUSE)) {
     const onEvent = (event: TaskEvent): void => {
       if (event.task !== TASK) return;
-      const outcome = outcomeOf(event, (Date.now() - began) / 1_000);
-      if (outcome.state !== 'revoked' || !wish.configured.includes(event.host)) return settle(outcome);
+      const host = members?.get(event.host) ?? event.host;
+      const outcome = outcomeOf(event, host, elapsed());
+      if (outcome.state !== 'revoked' || !configured.includes(host)) return settle(outcome);
       proofs.push(
         gate.run(async () => {
-          const proof = await prove(wish, event, witnesses.get(event.host) ?? []);
-          settle({ ...outcome, proof, proven: isProven(proof), seconds: (Date.now() - began) / 1_000 });
+          const proof = await prove(wish, host, event, witnesses.get(host) ?? []);
+          settle({ ...outcome, proof, proven: isProven(proof), seconds: elapsed() });
         }),
       );
     };
-    const { order, packageRoot, inventories, forks, more } = wish;
-    const code = await runPlaybook({
+    code = await runPlaybook({
       playbook: 'revoke.yml',
-      vars: { mcp_pra_revoke: playbookVars(order) },
-      limit: limit ?? undefined,
+      vars: {
+        mcp_pra_revoke: playbookVars(order),
+        ...(only === null ? {} : { mcp_pra_revoke_hosts: only }),
+      },
       packageRoot,
       inventories,
       forks,
       more,
       signal: over,
+      onHosts: (hosts) => (members ??= hosts),
       onEvent,
     }).catch((thrown: unknown) => {
       if (!over.aborted) throw thrown;
       return 1;
     });
     // Nothing was said of any host: the inventory or the options are wrong, and Ansible has said how.
-    if (code !== 0 && outcomes.size === 0 && proofs.length === 0 && !over.aborted)
+    if (code !== 0 && members === undefined && outcomes.size === 0 && proofs.length === 0 && !over.aborted)
       throw new PraError('ANSIBLE_FAILED', { code });
-    limit = [...outcomes.values()].filter(({ state }) => state === 'unreachable').map(({ host }) => host);
-    if (limit.length === 0 || over.aborted) break;
-    wish.onRetry(limit, pause);
+    const again = [...outcomes.values()].filter(({ state }) => state === 'unreachable');
+    if (again.length === 0 || over.aborted) break;
+    only = again.map(({ host, inventory }) => inventory ?? host);
+    wish.onRetry(
+      again.map(({ host }) => host),
+      pause,
+    );
     await sleep(pause * 1_000, undefined, { signal: over }).catch(() => undefined);
     if (over.aborted) break;
   }
   await Promise.all(proofs);
   for (const outcome of outcomes.values()) if (outcome.state === 'unreachable') wish.onHost(outcome);
-  for (const host of wanted.filter((name) => !outcomes.has(name)))
-    settle(nothingOf(host, over.aborted ? 'unreachable' : 'missing', (Date.now() - began) / 1_000));
-  return [...outcomes.values()].toSorted((a, b) => a.host.localeCompare(b.host));
+  for (const silent of unheard({ wish, members, heard: [...outcomes.values()], code, aborted: over.aborted }))
+    settle({ ...silent, seconds: elapsed() });
+  const hosts = [...outcomes.values()].toSorted((a, b) => a.host.localeCompare(b.host));
+  const isEveryHostKnown = wish.hosts !== null || members !== undefined || (code === 0 && !over.aborted);
+  return { hosts, left: isEveryHostKnown ? leftOf(hosts, configured) : null };
 };
+
+/** Hosts of which nothing was said: those of the play, and those that are meant and not in the inventory. */
+const unheard = (of: {
+  readonly wish: FleetWish;
+  readonly members: ReadonlyMap<string, string> | undefined;
+  readonly heard: readonly HostOutcome[];
+  readonly code: number;
+  readonly aborted: boolean;
+}): readonly HostOutcome[] => {
+  const { wish, heard, code, aborted } = of;
+  const names = new Set(heard.flatMap(({ host, inventory }) => [host, inventory]));
+  const isMeant = (...either: readonly string[]): boolean =>
+    wish.hosts === null || either.some((name) => wish.hosts?.includes(name));
+  const silent = (host: string, inventory: string | null): HostOutcome =>
+    aborted
+      ? nothingOf(host, inventory, 'unreachable')
+      : { ...nothingOf(host, inventory, 'failed'), error: say('revoke.unheard', { code }) };
+  const members = [...(of.members ?? [])].filter(([inventory, host]) => isMeant(inventory, host));
+  const known = new Set(members.flat());
+  const others = (wish.hosts ?? wish.configured).filter((name) => !known.has(name) && !names.has(name));
+  const isTold = of.members !== undefined || (code === 0 && !aborted);
+  return [
+    ...members
+      .filter(([inventory]) => !names.has(inventory))
+      .map(([inventory, host]) => silent(host, inventory)),
+    ...others.map((name) => (isTold ? nothingOf(name, null, 'missing') : silent(name, null))),
+  ];
+};
+
+/** Under which names to try again what is not done. */
+const leftOf = (hosts: readonly HostOutcome[], configured: readonly string[]): readonly string[] =>
+  hosts
+    .filter(({ proven, refused }) => !proven && !refused)
+    .map(({ host, inventory }) => (configured.includes(host) ? host : (inventory ?? host)));
 
 /** Connections with the configured keys, opened before anything changes: they have to be dead afterwards. */
 const openWitnesses = async (
@@ -170,10 +228,10 @@ const openWitnesses = async (
 /** Asks sshd itself: the old connections, the thrown-out keys, and the keys that stay. */
 const prove = async (
   { ports, order, own }: FleetWish,
+  host: string,
   event: TaskEvent,
   witnesses: readonly OldConnection[],
 ): Promise<HostProof> => {
-  const { host } = event;
   const signal = AbortSignal.timeout(PROOF_MS);
   const before = await deathOf(order, witnesses);
   const key = await refusalOf(ports, host, publicKeysOf(order, event), signal);
@@ -230,7 +288,7 @@ const publicKeysOf = (order: Order, { stdout }: TaskEvent): readonly Buffer[] =>
 const isProven = ({ key, before, reader, runner }: HostProof): boolean =>
   !['ACCEPTED', 'failed'].includes(key) && before !== 'ALIVE' && reader !== 'FAILS' && runner !== 'FAILS';
 
-const outcomeOf = (event: TaskEvent, seconds: number): HostOutcome => {
+const outcomeOf = (event: TaskEvent, host: string, seconds: number): HostOutcome => {
   const lines = event.stdout.split('\n');
   const numbers = lines.flatMap((line) => {
     const [, what = '', count = ''] = /^left (\S+) (\d+)$/u.exec(line) ?? [];
@@ -246,7 +304,8 @@ const outcomeOf = (event: TaskEvent, seconds: number): HostOutcome => {
       ? 'revoke-keys is not installed there'
       : (own ?? (event.stderr || event.msg || event.stdout));
   return {
-    host: event.host,
+    host,
+    inventory: event.host,
     state,
     refused: event.rc === 2,
     listed: lines.some((line) => line.startsWith('found ')),
@@ -259,14 +318,15 @@ const outcomeOf = (event: TaskEvent, seconds: number): HostOutcome => {
   };
 };
 
-const nothingOf = (host: string, state: 'unreachable' | 'missing', seconds: number): HostOutcome => ({
+const nothingOf = (host: string, inventory: string | null, state: HostOutcome['state']): HostOutcome => ({
   host,
+  inventory,
   state,
   refused: false,
   listed: false,
   ended: 0,
   left: {},
-  seconds,
+  seconds: 0,
   error: null,
   proof: null,
   proven: false,

@@ -5,6 +5,7 @@ import { PraError } from '../../errors.ts';
 
 /** What came of one task on one host (ansible/callback_plugins/mcp_pra_lines.py). */
 export interface TaskEvent {
+  /** As the inventory calls it. */
   readonly host: string;
   readonly task: string;
   readonly state: 'ok' | 'failed' | 'unreachable';
@@ -19,13 +20,13 @@ export interface PlaybookRun {
   readonly packageRoot: string;
   readonly playbook: string;
   readonly inventories: readonly string[];
-  /** Undefined: every host of the inventory. */
-  readonly limit?: readonly string[] | undefined;
   readonly vars: Readonly<Record<string, unknown>>;
   readonly forks: number;
   /** What the person gave after `--`, for ansible-playbook itself. */
   readonly more: readonly string[];
   readonly signal: AbortSignal;
+  /** The hosts of the play, once it knows them: name in the inventory → mcp_pra_host, or the same name. */
+  onHosts(hosts: ReadonlyMap<string, string>): void;
   onEvent(event: TaskEvent): void;
 }
 
@@ -38,11 +39,10 @@ const KILL_AFTER_MS = 2_000;
  * standard error; its exit code is the answer. Throws ANSIBLE_MISSING. An aborted signal ends it.
  */
 export const runPlaybook = async (run: PlaybookRun): Promise<number> => {
-  const { packageRoot, playbook, inventories, limit, vars, forks, more, signal } = run;
+  const { packageRoot, playbook, inventories, vars, forks, more, signal } = run;
   signal.throwIfAborted();
   const argv = [
     ...inventories.flatMap((path) => ['--inventory', path]),
-    ...(limit === undefined ? [] : ['--limit', limit.join(',')]),
     '--forks',
     String(forks),
     '--extra-vars',
@@ -63,42 +63,66 @@ export const runPlaybook = async (run: PlaybookRun): Promise<number> => {
   };
   const child = spawn('ansible-playbook', argv, { env, stdio: ['inherit', 'pipe', 'inherit'] });
   const stop = (): void => {
-    child.kill('SIGTERM');
+    // As Ctrl-C does: Ansible then ends the processes it has for the hosts.
+    child.kill('SIGINT');
     setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS).unref();
   };
   signal.addEventListener('abort', stop, { once: true });
   try {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const event = readEvent(line);
+      const said = readLine(line);
+      if (said === undefined) return;
+      const hosts = readHosts(said);
+      if (hosts !== undefined) return run.onHosts(hosts);
+      const event = readEvent(said);
       if (event !== undefined) run.onEvent(event);
     });
     return await new Promise<number>((resolve, reject) => {
       child.on('error', (thrown) => reject(new PraError('ANSIBLE_MISSING', {}, thrown)));
       child.on('close', (code) => resolve(code ?? 1));
+      // A process for a host that hangs may outlive Ansible and hold its output open.
+      child.on('exit', (code) => signal.aborted && resolve(code ?? 1));
     });
   } finally {
     signal.removeEventListener('abort', stop);
+    child.stdout.destroy();
   }
 };
 
 /** Undefined for a line that is not one of ours: Ansible may say things of its own. */
-const readEvent = (line: string): TaskEvent | undefined => {
+const readLine = (line: string): Readonly<Record<string, unknown>> | undefined => {
   try {
-    const said = JSON.parse(line) as Partial<Record<keyof TaskEvent, unknown>>;
-    const { host, task, state, rc } = said;
-    if (typeof host !== 'string' || typeof task !== 'string') return undefined;
-    if (state !== 'ok' && state !== 'failed' && state !== 'unreachable') return undefined;
-    const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-    return {
-      host,
-      task,
-      state,
-      rc: typeof rc === 'number' ? rc : null,
-      stdout: text(said.stdout).replaceAll('\r\n', '\n'),
-      stderr: text(said.stderr),
-      msg: text(said.msg),
-    };
+    const said: unknown = JSON.parse(line);
+    return said !== null && typeof said === 'object' ? (said as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }
+};
+
+const readHosts = (said: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> | undefined => {
+  const { hosts } = said;
+  if (!Array.isArray(hosts)) return undefined;
+  return new Map(
+    (hosts as readonly unknown[]).flatMap((pair) => {
+      const [inventory, name] = Array.isArray(pair) ? (pair as readonly unknown[]) : [];
+      if (typeof inventory !== 'string') return [];
+      return [[inventory, typeof name === 'string' && name !== '' ? name : inventory] as const];
+    }),
+  );
+};
+
+const readEvent = (said: Readonly<Record<string, unknown>>): TaskEvent | undefined => {
+  const { host, task, state, rc } = said;
+  if (typeof host !== 'string' || typeof task !== 'string') return undefined;
+  if (state !== 'ok' && state !== 'failed' && state !== 'unreachable') return undefined;
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+  return {
+    host,
+    task,
+    state,
+    rc: typeof rc === 'number' ? rc : null,
+    stdout: text(said['stdout']).replaceAll('\r\n', '\n'),
+    stderr: text(said['stderr']),
+    msg: text(said['msg']),
+  };
 };
