@@ -15,6 +15,8 @@ export interface CaptureOptions {
   readonly cwd?: string;
   /** Called with each complete line of standard output or standard error. */
   readonly onLine?: (line: string) => void;
+  /** Kills the whole process group at once when it aborts; that is a result too (code 137). */
+  readonly kill?: AbortSignal | undefined;
 }
 
 const SIGNAL_NUMBERS: Partial<Record<NodeJS.Signals, number>> = {
@@ -55,10 +57,14 @@ export async function capture(
         for (const line of lines) options.onLine(line);
       });
     }
+    const killGroup = (): void => {
+      if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+    };
+    options.kill?.addEventListener('abort', killGroup, { once: true });
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      killGroup();
     }, timeoutMs);
     child.on('error', (error) => {
       clearTimeout(timer);
@@ -66,6 +72,7 @@ export async function capture(
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      options.kill?.removeEventListener('abort', killGroup);
       const captured = {
         code: code ?? 128 + ((signal === null ? undefined : SIGNAL_NUMBERS[signal]) ?? 0),
         stdout: Buffer.concat(chunks.stdout).toString('utf8'),

@@ -18,7 +18,15 @@ export async function runPlaybook(
   lab: Lab,
   playbook: string,
   vars: Record<string, unknown>,
-  opts: { limit?: string; check?: boolean; tags?: readonly string[] } = {},
+  opts: {
+    limit?: string;
+    check?: boolean;
+    tags?: readonly string[];
+    /** Called with each line that Ansible prints. */
+    onLine?: (line: string) => void;
+    /** Kills Ansible and what it started here, as a machine that loses its power would. */
+    kill?: AbortSignal;
+  } = {},
 ): Promise<{
   code: number;
   output: string;
@@ -51,6 +59,8 @@ export async function runPlaybook(
       cwd: folder,
       env,
       timeoutMs: PLAYBOOK_TIMEOUT_MS,
+      ...(opts.onLine === undefined ? {} : { onLine: opts.onLine }),
+      kill: opts.kill,
     });
     return { code, output: stdout + stderr, ...parseRecap(stdout) };
   } finally {
@@ -111,7 +121,8 @@ function ansibleEnvironment(lab: Lab, folder: string, sockets: string): Record<s
     ANSIBLE_SSH_ARGS: [
       '-F /dev/null -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o UpdateHostKeys=no',
       `-o UserKnownHostsFile=${lab.knownHosts} -o IdentitiesOnly=yes -o IdentityAgent=none`,
-      '-o ControlMaster=auto -o ControlPersist=60s',
+      // A host whose link is cut is noticed, as with ansible/ansible.cfg.
+      '-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=5 -o ServerAliveCountMax=3',
     ].join(' '),
     ANSIBLE_SSH_CONTROL_PATH_DIR: sockets,
     ANSIBLE_SSH_CONTROL_PATH: '%(directory)s/%%h',

@@ -1,117 +1,24 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { fingerprint } from '../../src/request/sshsig.ts';
-import { makeOperator, PROGRAM, type McpSession, type Operator } from '../support/operator.ts';
-import { runPlaybook, ssh, type Lab, type LabHost } from './lab.ts';
-import { provisionedLab, type LabKeys } from './provisioned.ts';
+import { parse } from 'yaml';
+import { runPlaybook } from './lab.ts';
+import { DEMO_UNIT, SPARE_UNIT } from './provisioned.ts';
+import { batches, fingerprintOf, publicLine, rotationSite, type RotationSite } from './rotation-site.ts';
 
 // Keys that change under a server at work: three hosts, the third behind a jump host, over their own sshd.
 
 // Five plays on three hosts, with a live login after each step.
 vi.setConfig({ testTimeout: 400_000 });
 
-let lab: Lab;
-let keys: LabKeys;
-let home: string;
-let operator: Operator;
-let session: McpSession;
-
-const line = (path: string): string => readFileSync(`${path}.pub`, 'utf8').trim();
-const nameOf = (publicLine: string): string =>
-  fingerprint(Buffer.from(publicLine.split(' ')[1] ?? '', 'base64'));
-const hostAt = (index: number): LabHost => lab.hosts[index] as LabHost;
-const transportKeys = (): string => join(dirname(operator.config), 'transport-keys.yml');
-
-/** The playbook with one tag, as its user runs it: mcp-pra of this checkout, the operator's configuration. */
-const rotate = (tag: 'reader' | 'pra' | 'auto', more: Record<string, unknown> = {}) =>
-  runPlaybook(
-    lab,
-    'rotate-keys.yml',
-    { mcp_pra_command: [process.execPath, PROGRAM], mcp_pra_config: operator.config, ...more },
-    { tags: [tag] },
-  );
-const login = async (user: string, key: string, host = hostAt(0)): Promise<number> => {
-  const { code } = await ssh(lab, host, { user, key, command: ['version'] });
-  return code;
-};
-const phases = async (): Promise<string> => (await operator.cli('rotation', 'status')).stdout;
+let site: RotationSite;
 
 beforeAll(async () => {
-  ({ lab, keys } = await provisionedLab(3));
-  home = mkdtempSync(join(tmpdir(), 'mcp-pra-lab-rotation-'));
-  const [h1, h2, h3] = lab.hosts as readonly [LabHost, LabHost, LabHost];
-  operator = makeOperator({
-    home,
-    hosts: {
-      h1: { address: h1.address },
-      h2: { address: h2.address },
-      h3: { address: h3.address, jump: 'door' },
-    },
-    keys: { reader: keys.reader, runner: keys.runner, auto: keys.auto },
-    approver: { principal: 'alice', key: keys.approver },
-    knownHosts: lab.knownHosts,
-    more: {
-      limits: { calls_per_minute: 600 },
-      jumps: { door: { address: h2.address, user: 'admin', key: lab.adminKey } },
-    },
-  });
-  const door = readFileSync(lab.knownHosts, 'utf8')
-    .split('\n')
-    .filter((known) => known.startsWith('h2,'))
-    .map((known) => known.replace(/^\S+/u, 'door'));
-  writeFileSync(lab.knownHosts, `${readFileSync(lab.knownHosts, 'utf8')}${door.join('\n')}\n`);
-  writeFileSync(
-    transportKeys(),
-    JSON.stringify({
-      mcp_pra_reader_keys: [line(keys.reader)],
-      mcp_pra_runner_keys: [line(keys.runner)],
-      mcp_pra_auto_keys: [line(keys.auto)],
-    }),
-  );
-  session = await operator.serve();
+  site = await rotationSite();
 });
 afterAll(async () => {
-  await session?.close();
-  await lab?.down();
-  if (home !== undefined) rmSync(home, { recursive: true, force: true });
+  await site?.down();
 });
-
-interface Load {
-  readonly asked: number;
-  readonly lost: readonly string[];
-}
-
-/** Between two calls: a host answers its reader 240 times a minute, and the proofs of the rotation are among them. */
-const EVERY_MS = 330;
-
-/** Diagnostics on all hosts, one call after the other whether or not the last one has been answered, until `stop`. */
-const load = (): { stop(): Promise<Load> } => {
-  const calls: Promise<void>[] = [];
-  const lost: string[] = [];
-  let asked = 0;
-  const call = async (): Promise<void> => {
-    asked += 3;
-    const answer = await session.call('uptime', { hosts: ['h1', 'h2', 'h3'] });
-    const results = (answer.data['results'] ?? []) as readonly {
-      status: string;
-      host: string;
-      code: string | null;
-    }[];
-    if (results.length !== 3) lost.push(answer.text);
-    for (const { status, host, code } of results)
-      if (status !== 'ok') lost.push(`${host} ${status} ${String(code)}`);
-  };
-  const timer = setInterval(() => calls.push(call()), EVERY_MS);
-  return {
-    stop: async () => {
-      clearInterval(timer);
-      await Promise.all(calls);
-      return { asked, lost };
-    },
-  };
-};
 
 test.each([
   ['reader', 'reader', 'mcp-reader'],
@@ -119,12 +26,12 @@ test.each([
 ] as const)(
   'rotating %s under load loses no diagnostic; the old key is dead, the new one works',
   async (tag, key, user) => {
-    const path = keys[key];
-    const old = join(home, `old-${key}`);
+    const path = site.keys[key];
+    const old = join(site.home, `old-${key}`);
     writeFileSync(old, readFileSync(path), { mode: 0o600 });
-    const before = line(path);
-    const running = load();
-    const done = await rotate(tag);
+    const before = publicLine(path);
+    const running = site.load();
+    const done = await site.rotate(tag);
     const { asked, lost } = await running.stop();
     process.stdout.write(
       `rotation of ${tag}: ${String(asked)} diagnostics asked, ${String(lost.length)} lost\n`,
@@ -132,13 +39,63 @@ test.each([
     expect(done.code, done.output).toBe(0);
     expect(lost).toEqual([]);
     expect(asked).toBeGreaterThan(100);
-    expect(line(path)).not.toBe(before);
-    for (const host of lab.hosts) {
-      expect(await login(user, old, host)).toBe(255);
-      expect(await login(user, path, host)).not.toBe(255);
-      const krl = await host.run(['ssh-keygen', '-Q', '-l', '-f', '/etc/mcp-pra/revoked_keys']);
-      expect(krl.stdout).not.toContain(nameOf(line(path)));
+    expect(publicLine(path)).not.toBe(before);
+    for (const host of site.hosts) {
+      expect(await site.login(user, old, host)).toBe(255);
+      expect(await site.login(user, path, host)).not.toBe(255);
+      // It is refused by the list too, also when somebody puts the line back.
+      const lines = { old: `${before}\n`, new: `${publicLine(path)}\n` };
+      for (const [which, answer] of [
+        ['old', 1],
+        ['new', 0],
+      ] as const) {
+        const listed = await host.run(['ssh-keygen', '-Q', '-f', '/etc/mcp-pra/revoked_keys', '/dev/stdin'], {
+          input: lines[which],
+        });
+        expect(listed.code, listed.stderr).toBe(answer);
+      }
     }
-    expect(await phases()).not.toContain('switched');
+    // One host alone, then the others, in both steps that change hosts.
+    for (const step of ['Old and new key on every host', 'Only the new key on every host']) {
+      const [first, ...others] = batches(done.output, step);
+      expect(first).toEqual(['h1']);
+      expect(others.flat().toSorted()).toEqual(['h2', 'h3']);
+    }
+    expect(await site.phases()).toContain(`${key}: no rotation under way`);
   },
 );
+
+test('the auto key: the server signs with the new one, and the old one is listed nowhere', async () => {
+  const propose = (unit: string) =>
+    site.session.call('propose_pra_action', {
+      action: 'restart_service',
+      host: 'h1',
+      args: { unit },
+      rationale: 'The test says so.',
+      auto_approve: true,
+    });
+  expect((await propose(DEMO_UNIT)).data).toMatchObject({ state: 'SUCCEEDED' });
+  const old = fingerprintOf(publicLine(site.keys.auto));
+  const done = await site.rotate('auto');
+  expect(done.code, done.output).toBe(0);
+  expect(fingerprintOf(publicLine(site.keys.auto))).not.toBe(old);
+  const after = await propose(SPARE_UNIT);
+  expect(after.data, after.text).toMatchObject({ state: 'SUCCEEDED', decided_by: 'auto' });
+  for (const host of site.hosts) {
+    const signers = await host.readFile('/etc/mcp-pra/allowed_signers');
+    expect(signers.match(/^auto.*$/gmu)).toEqual([
+      `auto namespaces="mcp-pra-auto" ${publicLine(site.keys.auto).split(' ').slice(0, 2).join(' ')}`,
+    ]);
+    const listed = await host.run(['/usr/local/lib/mcp-pra/rotate-keys', 'state']);
+    expect(listed.stdout).not.toContain(old);
+  }
+});
+
+test('provisioning with transport-keys.yml afterwards changes no key', async () => {
+  const now = parse(readFileSync(site.transportKeys, 'utf8')) as Record<string, unknown>;
+  const people = (site.vars['mcp_pra_allowed_signers'] as string[]).filter((one) => !one.startsWith('auto '));
+  const vars = { ...site.vars, ...now, mcp_pra_allowed_signers: people };
+  const again = await runPlaybook(site.lab, 'provision.yml', vars);
+  expect(again.code, again.output).toBe(0);
+  expect(again.changed, again.output).toEqual({ h1: 0, h2: 0, h3: 0 });
+});
