@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { catalogOf, withPromoted } from './app/catalogs.ts';
 import { channelOptions, followedKey, openApproverKey } from './app/keys.ts';
 import { openDoctor } from './app/doctor.ts';
+import { hostKeyRotation } from './app/host-key-rotation.ts';
 import { proveLogin } from './app/prove-login.ts';
 import { openRevocation } from './app/revocation.ts';
 import type { Catalog } from './catalog/types.ts';
@@ -64,6 +65,13 @@ export const compose = (version: string, log: Log): CliParts => {
     makeNextKey: async (account, { path, passphrase }, comment) => {
       const { makeKeyLike } = await import('./ssh/make-key.ts');
       await makeKeyLike(account, { keyPath: path, passphrase }, { path: `${path}.next`, comment });
+    },
+    hostKeyRotation: hostKeyRotation(log),
+    signApproverRotation: async (path, passphrase, statement) => {
+      const { rotationStatement, signRotation } = await import('./approver/sign.ts');
+      const key = await openApproverKey(path, passphrase);
+      const { principal, old, next } = statement;
+      return { text: rotationStatement(principal, old, next), signature: signRotation(statement, key) };
     },
     proveLogin: (config, want) => proveLogin(config, want, log),
     trustHostKey: async (config, want) => {

@@ -17,15 +17,30 @@ export const signTicket = (given: {
   const { impact } = parseTicket(ticketText);
   const allowed = [`mcp-pra-${impact.toLowerCase()}`, ...(impact === 'LOW' ? ['mcp-pra-auto'] : [])];
   if (!allowed.includes(namespace)) throw new PraError('INTERNAL');
+  return sign(ticketText, namespace, key);
+};
+
+/** What both keys of a rotation sign: who, from which key, to which one. The target judges the same text (target-scripts/rotate-approver). */
+export const rotationStatement = (principal: string, old: string, next: string): string =>
+  `mcp-pra approver v1\nprincipal ${principal}\nold ${old}\nnew ${next}\n`;
+
+/** Signs the statement of a rotation, in a namespace that no ticket has. Throws SIGNATURE_INVALID. */
+export const signRotation = (
+  statement: { readonly principal: string; readonly old: string; readonly next: string },
+  key: OpenedKey,
+): string =>
+  sign(rotationStatement(statement.principal, statement.old, statement.next), 'mcp-pra-approver', key);
+
+const sign = (message: string, namespace: string, key: OpenedKey): string => {
   try {
     const blob = buildSshsig({
       namespace,
-      message: ticketText,
+      message,
       publicKey: key.publicKey,
       sign: (data) => key.sign(data),
     });
     const signature = blob.toString('base64');
-    verifySshsig({ message: ticketText, signatureBase64: signature, namespace });
+    verifySshsig({ message, signatureBase64: signature, namespace });
     return signature;
   } catch (error) {
     throw new PraError('SIGNATURE_INVALID', {}, error);

@@ -41,11 +41,42 @@ export interface CliParts {
   makeNextKey(account: string, key: Config['keys']['reader'], comment: string): Promise<void>;
   /** Logs in to hosts with a key file of a transport account, as the server would (src/app/prove-login.ts). */
   proveLogin(config: Config, want: ProveLogin): Promise<readonly LoginProof[]>;
+  /** What known_hosts says during the rotation of a host's own key (src/ssh/host-key-rotation.ts). */
+  readonly hostKeyRotation: HostKeyRotation;
+  /**
+   * Signs the statement of an approver's rotation with the key at `path`, opened with what was typed (those bytes are wiped). Throws
+   * what `openApprover` throws.
+   */
+  signApproverRotation(
+    path: string,
+    passphrase: Buffer,
+    statement: { readonly principal: string; readonly old: string; readonly next: string },
+  ): Promise<{ readonly text: string; readonly signature: string }>;
   /** Trusts exactly this key of a host (src/ssh/trust-host-key.ts). */
   trustHostKey(
     config: Config,
     want: { readonly host: string; readonly fingerprint: string },
   ): Promise<TrustedKey>;
+}
+
+/** `files` are more known_hosts files than the configured one; what comes back are those that changed. */
+export interface HostKeyRotation {
+  state(config: Config, host: string): Promise<HostKeyState>;
+  trust(
+    config: Config,
+    host: string,
+    next: { readonly line: string; readonly signature: string },
+    files: readonly string[],
+  ): Promise<readonly string[]>;
+  finish(config: Config, host: string, files: readonly string[]): Promise<readonly string[]>;
+  abandon(config: Config, host: string, files: readonly string[]): Promise<readonly string[]>;
+}
+
+/** Fingerprints that are trusted for a host; `pending` when a rotation has begun here and not ended. */
+export interface HostKeyState {
+  readonly host: string;
+  readonly trusted: readonly string[];
+  readonly pending: { readonly old: string; readonly new: string } | null;
 }
 
 export interface ProveLogin {

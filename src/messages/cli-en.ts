@@ -200,6 +200,19 @@ export const cliEn = {
   'rotation.accepted': '{host}: accepted',
   'rotation.refused': '{host}: refused',
   'rotation.unknown': '{host}: not known ({code})',
+  'rotation.host_idle': '{host}: {key}',
+  'rotation.host_pending': '{host}: rotation under way, old {old}, new {new}; both are trusted',
+  'rotation.host_open':
+    'Requests for {host} have not ended, and their papers name its key: {ids}. Let them end (mcp-pra show) or withdraw them, then go on',
+  'rotation.host_untrusted': '{key} is not trusted for {host}',
+  'rotation.approver_new': 'The new key gets a passphrase of its own. ssh-keygen asks for it, twice:',
+  'rotation.approver_passphrase': 'Passphrase of the {which} key ({fingerprint}): ',
+  'rotation.approver_begun':
+    'Both keys have signed {path}. It holds no secret: give it to whoever runs rotate-keys.yml --tags approvers (docs/keys.md)',
+  'rotation.approver_switched':
+    'This machine approves with the new key already, and hosts may have revoked the old one: finish that rotation first',
+  'rotation.changed': 'changed {path}',
+  'rotation.unchanged': 'nothing to change',
   'progress.prove': 'logging in to {count} host(s)',
 
   // ledger

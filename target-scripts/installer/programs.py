@@ -21,7 +21,7 @@ CANONICAL = {
 }
 PROGRAMS = ('mcp-wrapper', 'pra-exec', 'pra-run')
 # For root's own use, in LIB.
-ROOT_PROGRAMS = ('commit-confirm', 'revoke-keys', 'rotate-keys')
+ROOT_PROGRAMS = ('commit-confirm', 'revoke-keys', 'rotate-approver', 'rotate-host-key', 'rotate-keys')
 HOST_KEY = '/etc/ssh/ssh_host_ed25519_key'
 LOG_SOCKET = '/dev/log'
 READER = 'mcp-reader'

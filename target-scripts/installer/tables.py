@@ -109,7 +109,7 @@ def signers_bytes(site):
         pra_keys.parse_allowed_signers(data)
     except PraRefusal as refusal:
         wrong = next((f'[{at}]' for at, line in enumerate(site.allowed_signers) if not _is_signer(line)), '')
-        rule = 'one principal a line, namespaces="…" explicit, no options, no principal and no key twice, mcp-pra-auto with nothing else'
+        rule = 'one principal a line, namespaces="…" explicit, no options, no key twice, no principal more than twice or for different purposes, mcp-pra-auto with nothing else'
         raise Refusal(f'pra-run would refuse allowed_signers{wrong} (mcp_pra_allowed_signers): {refusal.code}; {rule}') from None
     return data
 

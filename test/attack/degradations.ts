@@ -444,12 +444,24 @@ done`,
   ]),
   'pra-run: signer twice': unrefused('SIGNER_TWICE', 'verify'),
   'pra-run: quorum': unrefused('QUORUM', 'verify'),
-  'pra-run: signers file': patched('pra-run takes any list of signers', `${MODULES}/keys.py`, [
-    `    if len({signer.principal for signer in signers}) < len(signers) or len({signer.key for signer in signers}) < len(signers):
+  'pra-run: signers file': patched(
+    'pra-run takes any list of signers',
+    `${MODULES}/keys.py`,
+    [
+      `    if len({signer.key for signer in signers}) < len(signers):
         raise Refusal('SIGNERS_FILE')
 `,
-    '',
-  ]),
+      '',
+    ],
+    [
+      `            raise Refusal('SIGNERS_FILE')
+    return signers
+`,
+      `            pass
+    return signers
+`,
+    ],
+  ),
   'pra-run: requester': unrefused('REQUESTER_SIGNED', 'verify'),
   'pra-run: replay': patched('pra-run forgets what it claimed', `${MODULES}/words.py`, [
     "    if earlier is not None and earlier['ticket_hash'] != permit.ticket_hash:",

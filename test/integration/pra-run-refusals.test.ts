@@ -1,5 +1,4 @@
 // oxlint-disable unicorn/consistent-function-scoping -- what only one test needs stands in it
-import { createHash, generateKeyPairSync, sign as signRaw } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
@@ -11,7 +10,6 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { signedData } from '../../src/request/sshsig.ts';
 import type { Draft, Ticket } from '../../src/request/types.ts';
 import {
   frame,
@@ -22,6 +20,7 @@ import {
   type Said,
   type Signing,
 } from '../support/runner-target.ts';
+import { makeTokenKey } from '../support/token-signature.ts';
 
 // The real pra-run against real ssh-keygen keys. Each refusal below differs from a submission that runs in one thing only.
 
@@ -568,7 +567,31 @@ describe('9: signers', () => {
       () =>
         target.writeSigners(`anna namespaces="mcp-pra-low",valid-before="20991231" ${target.anna.line}\n`),
     ],
-    ['a principal twice', () => target.writeSigners(twoKeys('anna', 'anna'))],
+    [
+      'a principal twice for different purposes',
+      () =>
+        target.writeSigners(
+          `${signer('anna', target.anna.line)}anna namespaces="mcp-pra-low" ${target.bert.line}\n`,
+        ),
+    ],
+    [
+      'a principal three times',
+      () =>
+        target.writeSigners(
+          twoKeys('anna', 'anna') +
+            signer(
+              'anna',
+              'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHXZjk4eU9v7FQ1o5DkPLlEy3PJmcGlj4nFTbLqZyQ0b',
+            ),
+        ),
+    ],
+    [
+      'two auto keys under one name',
+      () =>
+        target.writeSigners(
+          `auto namespaces="mcp-pra-auto" ${target.auto.line}\nauto namespaces="mcp-pra-auto" ${target.bert.line}\n`,
+        ),
+    ],
     [
       'a key twice',
       () => target.writeSigners(`${signer('anna', target.anna.line)}${signer('bert', target.anna.line)}`),
@@ -599,49 +622,18 @@ const twoKeys = (first: string, second: string): string =>
   signer(first, target.anna.line) + signer(second, target.bert.line);
 
 describe('10: security keys', () => {
-  const sk = generateKeyPairSync('ed25519');
-  const raw = sk.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
-  const string = (data: Buffer | string): Buffer => {
-    const bytes = Buffer.from(data);
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    return Buffer.concat([length, bytes]);
-  };
-  const hash = (data: Buffer | string): Buffer => createHash('sha256').update(data).digest();
-  const type = 'sk-ssh-ed25519@openssh.com';
-  const blob = Buffer.concat([string(type), string(raw), string('ssh:')]);
-
-  /** What a security key makes (PROTOCOL.u2f), by a key in memory: the flags are ours to choose. */
-  const signAsSecurityKey = (text: string, namespace: string, flags: number): string => {
-    const counted = Buffer.from([flags, 0, 0, 0, 9]);
-    const signature = signRaw(
-      null,
-      Buffer.concat([hash('ssh:'), counted, hash(signedData(namespace, text))]),
-      sk.privateKey,
-    );
-    const inner = Buffer.concat([string(type), string(signature), counted]);
-    const version = Buffer.from([0, 0, 0, 1]);
-    return Buffer.concat([
-      Buffer.from('SSHSIG'),
-      version,
-      string(blob),
-      string(namespace),
-      string(''),
-      string('sha512'),
-      string(inner),
-    ]).toString('base64');
-  };
+  const token = makeTokenKey();
 
   const submitWith = async (level: string, flags: number): Promise<Said> => {
     target.writePolicy({ signer: { MEDIUM: level, HIGH: level } });
-    target.writeSigners(`anna namespaces="mcp-pra-medium" ${type} ${blob.toString('base64')}\n`);
+    target.writeSigners(`anna namespaces="mcp-pra-medium" ${token.line}\n`);
     const proposal = await target.propose({ action: 'medium_thing' });
     const ticketText = target.ticket(proposal);
     return target.ask(
       'medium_thing',
       frame({
         ticketText,
-        signatures: [signAsSecurityKey(ticketText, 'mcp-pra-medium', flags)],
+        signatures: [token.sign(ticketText, 'mcp-pra-medium', flags)],
         offer: proposal.signed,
       }),
     );
@@ -675,6 +667,14 @@ describe('11: who and how many', () => {
     expect(refused(await submit({ draft, ticket, signings: both() }))).toEqual(
       refusal('REQUESTER_SIGNED', 77),
     );
+  });
+
+  it('counts a person with two keys, the old and the new one of a rotation, once', async () => {
+    target.writeSigners(twoKeys('anna', 'anna'));
+    for (const signing of both()) expect((await submit({ draft, signings: [signing] })).exit).toBe(0);
+    quorum();
+    expect(refused(await submit({ draft, signings: both() }))).toEqual(refusal('SIGNER_TWICE', 77));
+    target.writeSigners();
   });
 
   it('says beforehand what it will ask for', async () => {

@@ -13,6 +13,13 @@ export const publicLine = (path: string): string => readFileSync(`${path}.pub`, 
 export const fingerprintOf = (line: string): string =>
   fingerprint(Buffer.from(line.split(' ')[1] ?? '', 'base64'));
 
+/** Whether a revocation list of a host (`revoked_keys`, `revoked_signers`) has a key. */
+export const isRevoked = async (host: LabHost, list: string, line: string): Promise<boolean> => {
+  await host.writeFile('/run/asked.pub', `${line}\n`);
+  const said = await host.run(['ssh-keygen', '-Q', '-f', `/etc/mcp-pra/${list}`, '/run/asked.pub']);
+  return said.stdout.includes('REVOKED');
+};
+
 type Tag = 'reader' | 'pra' | 'auto' | 'approvers' | 'host';
 type PlaybookOptions = NonNullable<Parameters<typeof runPlaybook>[3]>;
 type PlaybookResult = Awaited<ReturnType<typeof runPlaybook>>;

@@ -4,7 +4,14 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { runPlaybook } from './lab.ts';
 import { DEMO_UNIT, SPARE_UNIT } from './provisioned.ts';
-import { batches, fingerprintOf, publicLine, rotationSite, type RotationSite } from './rotation-site.ts';
+import {
+  batches,
+  fingerprintOf,
+  isRevoked,
+  publicLine,
+  rotationSite,
+  type RotationSite,
+} from './rotation-site.ts';
 
 // Keys that change under a server at work: three hosts, the third behind a jump host, over their own sshd.
 
@@ -44,16 +51,8 @@ test.each([
       expect(await site.login(user, old, host)).toBe(255);
       expect(await site.login(user, path, host)).not.toBe(255);
       // It is refused by the list too, also when somebody puts the line back.
-      const lines = { old: `${before}\n`, new: `${publicLine(path)}\n` };
-      for (const [which, answer] of [
-        ['old', 1],
-        ['new', 0],
-      ] as const) {
-        const listed = await host.run(['ssh-keygen', '-Q', '-f', '/etc/mcp-pra/revoked_keys', '/dev/stdin'], {
-          input: lines[which],
-        });
-        expect(listed.code, listed.stderr).toBe(answer);
-      }
+      expect(await isRevoked(host, 'revoked_keys', before)).toBe(true);
+      expect(await isRevoked(host, 'revoked_keys', publicLine(path))).toBe(false);
     }
     // One host alone, then the others, in both steps that change hosts.
     for (const step of ['Old and new key on every host', 'Only the new key on every host']) {
@@ -98,4 +97,41 @@ test('provisioning with transport-keys.yml afterwards changes no key', async () 
   const again = await runPlaybook(site.lab, 'provision.yml', vars);
   expect(again.code, again.output).toBe(0);
   expect(again.changed, again.output).toEqual({ h1: 0, h2: 0, h3: 0 });
+});
+
+test('the monthly service asks for the three keys, as the user whose keys they are, and may write nowhere else', async () => {
+  const [host] = site.hosts;
+  for (const name of ['mcp-pra-rotate.service', 'mcp-pra-rotate.timer']) {
+    const unit = readFileSync(join(import.meta.dirname, '../../ansible/control-node', name), 'utf8');
+    await host.writeFile(`/etc/systemd/system/${name}`, unit);
+  }
+  // In the place of Ansible: what it was asked for, as whom, and what its sandbox lets it do.
+  const stub = `#!/bin/sh
+printf '%s\\n' "$(id -un)" "$@" >/etc/mcp-pra-server/asked
+touch /etc/mcp-pra-server/keys/reader.next || exit 4
+! touch /etc/other 2>/dev/null || exit 5
+! sudo -n true 2>/dev/null || exit 6
+`;
+  await host.writeFile('/usr/local/bin/ansible-playbook', stub, 0o755);
+  const prepare =
+    'set -e; useradd --system mcp-pra; install -d -o mcp-pra /etc/mcp-pra-server /etc/mcp-pra-server/keys; chmod 0777 /etc; systemctl daemon-reload';
+  expect((await host.run(['sh', '-c', prepare])).code).toBe(0);
+  const units = ['mcp-pra-rotate.service', 'mcp-pra-rotate.timer'].map(
+    (name) => `/etc/systemd/system/${name}`,
+  );
+  const verified = await host.run(['systemd-analyze', 'verify', ...units]);
+  expect(verified, verified.stderr).toMatchObject({ code: 0 });
+  const enabled = await host.run(['systemctl', 'is-enabled', 'mcp-pra-rotate.timer']);
+  expect(enabled.stdout.trim()).toBe('disabled');
+  const started = await host.run(['systemctl', 'start', 'mcp-pra-rotate.service']);
+  await host.run(['chmod', '0755', '/etc']);
+  expect(started, (await host.run(['journalctl', '-u', 'mcp-pra-rotate', '-o', 'cat'])).stdout).toMatchObject(
+    { code: 0 },
+  );
+  const [user, ...asked] = (await host.readFile('/etc/mcp-pra-server/asked')).trim().split('\n');
+  expect(user).toBe('mcp-pra');
+  const words =
+    '-i /etc/mcp-pra-server/inventory.yml -e {"mcp_pra_config": "/etc/mcp-pra-server/mcp-pra.yaml"} --tags reader,pra,auto';
+  expect(asked.join(' ')).toBe(`${words} /opt/mcp-pra/ansible/playbooks/rotate-keys.yml`);
+  expect(asked).toHaveLength(7);
 });

@@ -55,12 +55,20 @@ export class RenderedTarget {
   readonly #logSocket: string;
 
   readonly #launcher: string;
+  readonly #hostKey: readonly string[];
 
-  constructor(options: { readonly logSocket?: string; readonly launcher?: 'sudo' | 'direct' } = {}) {
+  constructor(
+    options: {
+      readonly logSocket?: string;
+      readonly launcher?: 'sudo' | 'direct';
+      readonly hostKey?: string;
+    } = {},
+  ) {
     const root = mkdtempSync(join(tmpdir(), 'mcp-pra-target-'));
     this.prefix = join(root, 'prefix');
     this.#tables = join(root, 'tables');
     this.#launcher = options.launcher ?? 'direct';
+    this.#hostKey = options.hostKey === undefined ? [] : ['--host-key', options.hostKey];
     this.#logSocket = options.logSocket ?? join(root, 'log');
     mkdirSync(join(this.#tables, 'verbs'), { recursive: true });
     mkdirSync(join(this.#tables, 'actions'));
@@ -81,7 +89,7 @@ export class RenderedTarget {
   install(): string {
     const uid = String(process.getuid?.() ?? 0);
     const options = ['--prefix', this.prefix, '--tables', this.#tables, '--launcher', this.#launcher];
-    const places = ['--owner-uid', uid, '--log-socket', this.#logSocket];
+    const places = ['--owner-uid', uid, '--log-socket', this.#logSocket, ...this.#hostKey];
     return execFileSync('python3', [INSTALL, ...options, ...places], { encoding: 'utf8' });
   }
 

@@ -16,6 +16,8 @@ import {
 } from '../rotation/transport-keys.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
+import { addRotationApprover } from './rotation-approver.ts';
+import { addRotationHost } from './rotation-host.ts';
 
 /** How long one login may take. Milliseconds. */
 const LOGIN_MS = 45_000;
@@ -34,6 +36,8 @@ export const addRotation = (program: Command, cli: Cli): void => {
       .command(rotation, name, description)
       .addArgument(new Argument('<key>', 'which key').choices(ROTATED_KEYS));
 
+  addRotationApprover(rotation, cli);
+  addRotationHost(rotation, cli);
   const status = cli.command(rotation, 'status', 'where the rotation of each key is');
   status.action(() =>
     cli.run(status, (context) => {
