@@ -12,6 +12,7 @@ import time
 
 from pra_run.form import ID
 
+from . import sshd
 from .account import ACCOUNTS
 from .programs import CANONICAL
 from .refusal import Refusal
@@ -24,7 +25,11 @@ KILL_SECONDS = 10
 
 def remove(site, host):
     require_no_action(host)
+    # Before anything goes: what waits would put files back into folders that are gone.
+    sshd.take_back_earlier(host)
     close_channels(host)
+    # One more may have begun before the switch was thrown.
+    require_no_action(host)
     for name in ORDER:
         importlib.import_module(f'installer.{name}').remove(site, host)
         # Each step stays even when a later one fails: half removed is closed, and the next try goes on from there.

@@ -416,7 +416,8 @@ def _networks(value, where):
 
 def _network(value, where):
     try:
-        if not isinstance(value, str):
+        # The zone of a link-local address is any text; it means nothing to a packet filter or a jail.
+        if not isinstance(value, str) or '%' in value:
             raise ValueError
         return ipaddress.ip_network(value) if '/' in value else ipaddress.ip_address(value)
     except ValueError:

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatch
 
 from . import keys
 from .programs import CANONICAL, HOST_KEY, UNITS
@@ -154,8 +155,10 @@ def _closed(account):
 
 def apply(site, host):
     _take_host_zone()
-    _take_back_earlier(host)
+    take_back_earlier(host)
     _require_sound(host)
+    _require_first(host)
+    _require_own_port(site, host)
     openssh = _openssh_version(host)
     wanted = {DROP_IN: drop_in(site, _kept_ports(site, host)), **keys.files(site, openssh)}
     if site.sshd.hardened_algorithms:
@@ -171,12 +174,13 @@ def apply(site, host):
             host.note('same', f'{wanted[path][0]:04o}', path)
         return
 
+    has_globals = site.sshd.port is not None or site.sshd.hardened_algorithms or _own_ports(host) != () or host.exists(ALGORITHMS)
     admins = None if host.check else _admin_rules(host)
     until = _arm(host, paths)
     rules_changed = [_put(host, path, wanted) for path in (DROP_IN, ALGORITHMS)]
     if not host.check:
         _require_applied(site, host)
-        _require_same_for_admins(host, admins, (DROP_IN, ALGORITHMS))
+        _require_same_for_admins(host, admins, has_globals)
     if any(rules_changed):
         _reload(host)
     # Keys come last: until the rules are in force nobody can log in to the two accounts.
@@ -191,18 +195,17 @@ def apply(site, host):
 
 def remove(_site, host):
     """Takes back what the stage made; revocation lists are evidence and not its own."""
-    _take_back_earlier(host)
+    take_back_earlier(host)
     if host.exists(DROP_IN) or host.exists(ALGORITHMS):
         _require_sound(host)
         admins = None if host.check else _admin_rules(host)
-        own_port = re.search(rb'(?m)^Port ', host.read(DROP_IN) or b'') is not None
+        has_globals = _own_ports(host) != () or host.exists(ALGORITHMS)
         _install_restore(host)
         _arm(host, (DROP_IN, ALGORITHMS, *keys.PATHS))
-        ignored = (DROP_IN, ALGORITHMS) if own_port or host.exists(ALGORITHMS) else ()
         for path in (*keys.PATHS, DROP_IN, ALGORITHMS):
             host.gone(path)
         if not host.check:
-            _require_same_for_admins(host, admins, ignored)
+            _require_same_for_admins(host, admins, has_globals)
         _reload(host)
         # Nothing of the host's own rules changed, and sshd answers: nobody needs to log in for that.
         host.act([CONFIRM, 'confirm'])
@@ -224,7 +227,7 @@ def _take_host_zone():
     time.tzset()
 
 
-def _take_back_earlier(host):
+def take_back_earlier(host):
     """A change that nobody confirmed yet: what is on the disk may let nobody in, so it is no ground to build on."""
     if not (host.exists(f'{ROLLBACK}/armed') or host.exists(f'{ROLLBACK}/restoring')):
         return
@@ -264,10 +267,42 @@ def _kept_ports(site, host):
     return () if own or site.sshd.port == 22 else (22,)
 
 
+def _require_first(host):
+    """`sshd -T` is asked for one address; a Match that comes before ours could say something else for any other."""
+    folder, name = DROP_IN.rsplit('/', 1)
+    before = [f'{folder}/{one}' for one in sorted(host.names_in(folder)) if one.endswith('.conf') and one < name]
+    for path, ends_at_ours in ((MAIN, True), *((path, False) for path in before)):
+        for line in (host.read(path) or b'').decode('utf-8', 'replace').splitlines():
+            found = re.match(r'\s*"?([A-Za-z]+)"?[\s=]+(.*)', line)
+            keyword, value = found.groups() if found else ('', '')
+            if ends_at_ours and keyword.lower() == 'include' and any(fnmatch(DROP_IN, os.path.join('/etc/ssh', one)) for one in value.replace('"', ' ').split()):
+                break
+            if keyword.lower() in ('match', 'include'):
+                where = f'move it behind Include {folder}/*.conf' if ends_at_ours else f'give {path} a name that sorts after {name}'
+                raise Refusal(f'{path} has `{_one_line(line.strip())}` before our rules, and sshd takes the first that it meets: {where}')
+
+
+def _own_ports(host):
+    """Ports that our own file names, the accounts' last; none where it names none."""
+    return tuple(int(one) for one in re.findall(rb'(?m)^Port ([0-9]+)', host.read(DROP_IN) or b''))
+
+
+def _require_own_port(site, host):
+    port = site.sshd.port
+    if port is None or port in _own_ports(host)[-1:]:
+        return
+    if f'port {port}' in _effective(host, 'root'):
+        raise Refusal(f'sshd listens on port {port} already, for everybody: sshd.port (mcp_pra_sshd_port) is one for the two accounts alone; name another')
+
+
 def _admin_rules(host):
-    """{account: lines of `sshd -T`} of those who must notice nothing: root, and whoever called sudo."""
+    """
+    {(account, port): lines of `sshd -T`} of those who must notice nothing, root and whoever called sudo, on each port that is theirs.
+    """
     names = dict.fromkeys(('root', os.environ.get('SUDO_USER') or 'root'))
-    return {name: _effective(host, name) for name in names}
+    own = _own_ports(host)[-1:]
+    ports = [int(line.split(' ')[1]) for line in _effective(host, 'root') if line.startswith('port ')]
+    return {(name, port): _effective(host, name, port) for name in names for port in ports if port not in own}
 
 
 def _effective(host, user, port=22):
@@ -352,13 +387,14 @@ def _require_shown(account, shown, wanted):
 GLOBAL = ('kexalgorithms', 'ciphers', 'macs', 'hostkeyalgorithms', 'port', 'listenaddress')
 
 
-def _require_same_for_admins(host, before, ours):
+def _require_same_for_admins(host, before, has_globals):
     """Word for word, but for what an option of this role changes for everybody; and sshd goes on listening where it did."""
-    ignored = GLOBAL if ours else ()
-    for name, old in before.items():
-        new = _effective(host, name)
-        lost = [line for line in old if line.startswith('listenaddress ') and line not in new]
-        if _without(old, ignored) != _without(new, ignored) or (lost and not ours):
+    ignored = GLOBAL if has_globals else ()
+    theirs = tuple(f':{port}' for _, port in before)
+    for (name, port), old in before.items():
+        new = _effective(host, name, port)
+        lost = [line for line in old if line.startswith('listenaddress ') and line.endswith(theirs) and line not in new]
+        if _without(old, ignored) != _without(new, ignored) or lost:
             changed = sorted(set(_without(old, ignored)) ^ set(_without(new, ignored)))
             raise Refusal(f'the drop-in changes what sshd applies to {name}: {", ".join([*changed, *lost][:4])}')
 

@@ -10,6 +10,7 @@ from pra_run import keys as pra_keys
 from pra_run import tables as pra_tables
 from pra_run.refusal import Refusal as PraRefusal
 
+from .keys import AUTHORIZED_KEYS, KEY_EXPIRY
 from .programs import CANONICAL, HOST_KEY, TABLE_FOLDERS, of_host, table_files
 from .refusal import Refusal
 from .scripts import remove_others
@@ -47,8 +48,7 @@ def apply(site, host):
     remove_others(host, f'{ETC}/names', folders)
     for path, (mode, content) in sorted(wanted.items()):
         host.write(path, mode, content)
-    for path in KRLS:
-        keep_revocation_list(host, path)
+    keep_revocation_lists(host)
 
 
 def remove(_site, host):
@@ -134,10 +134,24 @@ def _merge(floor, given):
 # ---- revocation lists -----------------------------------------------------------------------------------------------
 
 
-def keep_revocation_list(host, path):
-    """An empty one where there is none; else only owner and mode are ours. Either must be readable, and not revoke this host's own key."""
-    content = host.read(path)
-    host.write(path, 0o644, empty_revocation_list(host) if content is None else content)
+def keep_revocation_lists(host):
+    """Empty ones where there are none, on a host that never was a target; else only owner and mode are ours, and never the bytes."""
+    was_target = any(host.exists(path) for path in (*KRLS, AUTHORIZED_KEYS, KEY_EXPIRY))
+    for path in KRLS:
+        if host.exists(path):
+            host.own(path, 0o644)
+        elif was_target:
+            raise Refusal(
+                f'{path} is missing on a host that was a target: an empty one would let in again all that it revoked. Put it back from a backup; '
+                f'or begin anew with `ssh-keygen -k -f {path}`, and revoke again what was revoked (mcp-pra keys revoke)'
+            )
+        else:
+            host.write(path, 0o644, empty_revocation_list(host))
+        judge_revocation_list(host, path)
+
+
+def judge_revocation_list(host, path):
+    """It must be readable, and not revoke this host's own key."""
     if host.exists(path):
         said = host.run([SSH_KEYGEN, '-Q', '-f', path, f'{HOST_KEY}.pub'], ok=None)
         if said.code != 0:

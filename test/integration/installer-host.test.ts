@@ -154,6 +154,10 @@ test('what a killed run left beside its files is gone after the next one', () =>
   expect(tree().filter((line) => line.includes('.mcp-pra'))).toEqual([]);
 });
 
+test('with --check there is nothing to undo', () => {
+  expect(steps([['ask_then_undo', 'undone'], ['roll_back']], '--check')).toEqual([]);
+});
+
 test('with --check everything is said and nothing is done, also where nothing is', () => {
   const before = fill();
   const said = steps([...EVERYTHING, ['commit']], '--check');

@@ -355,6 +355,12 @@ describe.each<[what: string, good: () => Json, bad: () => Json, says: string]>([
     'nftables.ssh_from[0] (mcp_pra_nftables)',
   ],
   [
+    'a link-local address: without its zone, which could hold any text',
+    () => ({ sshd: { port: 2222 }, nftables: { ssh_from: ['fe80::1'] } }),
+    () => ({ sshd: { port: 2222 }, nftables: { ssh_from: ['fe80::1%x } accept'] } }),
+    'nftables.ssh_from[0] (mcp_pra_nftables)',
+  ],
+  [
     'a packet filter for a port of their own',
     () => ({ sshd: { port: 22 }, nftables: { ssh_from: ['192.0.2.9'] } }),
     () => ({ nftables: { ssh_from: ['192.0.2.9'] } }),

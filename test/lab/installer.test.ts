@@ -190,6 +190,13 @@ describe('a refusal says why and changes nothing', () => {
       /^stage tables: \/etc\/mcp-pra\/revoked_signers revokes this host's own key; /u,
     ],
     [
+      'a revocation list that is lost',
+      'mv /etc/mcp-pra/revoked_keys /root/krl',
+      'mv /root/krl /etc/mcp-pra/revoked_keys',
+      'tables',
+      /^stage tables: \/etc\/mcp-pra\/revoked_keys is missing on a host that was a target: .*ssh-keygen -k -f/u,
+    ],
+    [
       "a broken sudoers file of somebody else's",
       "printf 'ALL ALL=(\\n' >/etc/sudoers.d/site; chmod 440 /etc/sudoers.d/site; rm /etc/sudoers.d/mcp-pra",
       'rm /etc/sudoers.d/site',

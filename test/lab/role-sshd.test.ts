@@ -259,6 +259,54 @@ test('from: the rules of sshd keep others out even where the line forgets to', a
   await expectIn('mcp-reader', keys.reader);
 });
 
+test.each<[what: string, spoil: string, repair: string, says: RegExp]>([
+  [
+    'in a file that sorts before ours',
+    "printf 'PermitEmptyPasswords no\nMatch Address 10.0.0.0/8\n  AllowTcpForwarding yes\n' >/etc/ssh/sshd_config.d/00-corp.conf",
+    'rm /etc/ssh/sshd_config.d/00-corp.conf',
+    /00-corp\.conf has `Match Address 10\.0\.0\.0\/8` before our rules, .*give .* a name that sorts after 00-mcp-pra\.conf$/u,
+  ],
+  [
+    'in the main file, before it includes ours',
+    "cp -a /etc/ssh/sshd_config /root/kept; sed -i '1i Match Address 10.0.0.0/8\\n  AllowTcpForwarding yes\\nMatch all' /etc/ssh/sshd_config",
+    'mv /root/kept /etc/ssh/sshd_config',
+    /\/etc\/ssh\/sshd_config has `Match Address 10\.0\.0\.0\/8` before our rules, .*move it behind Include/u,
+  ],
+])('a Match of the host %s: refused, for it would win for some addresses', async (_, spoil, repair, says) => {
+  await sh(spoil);
+  try {
+    const done = await setUp(host, siteFor(host, keys), 'sshd');
+    expect(done).toMatchObject({ code: 1, changed: [] });
+    expect(done.refusal).toMatch(says);
+  } finally {
+    await sh(repair);
+  }
+  const sound = await setUp(host, siteFor(host, keys), 'sshd', 'verify');
+  expect(sound, sound.refusal).toMatchObject({ code: 0, changed: [] });
+});
+
+test('a port on which sshd listens for everybody is refused as one for the accounts alone', async () => {
+  const done = await setUp(host, siteFor(host, keys, { sshd: { port: 22 } }), 'sshd');
+  expect(done).toMatchObject({ code: 1, changed: [] });
+  expect(done.refusal).toMatch(/sshd listens on port 22 already, for everybody: .* name another$/u);
+  await expectIn('admin', lab.adminKey);
+});
+
+test('a change that waits, of which a folder is gone meanwhile: the rest is put back and sshd reads it', async () => {
+  const done = await setUp(host, siteFor(host, keys, { sshd: { port: 2222 } }), '--seconds', '600', 'sshd');
+  expect(done, done.refusal).toMatchObject({ code: 0 });
+  await sh(`mv ${KEYS} /root/keys-kept`);
+  try {
+    expect(await sh(`${CONFIRM} restore`)).toContain('sshd was reloaded');
+  } finally {
+    await sh(`mv /root/keys-kept ${KEYS}`);
+  }
+  expect((await login('mcp-reader', keys.reader, 2222)).stderr).toContain('Connection refused');
+  const sound = await setUp(host, siteFor(host, keys), 'sshd', 'verify');
+  expect(sound, sound.refusal).toMatchObject({ code: 0, changed: [] });
+  await expectIn('mcp-reader', keys.reader);
+});
+
 test('a port for the two accounts alone: they log in there and nowhere else, everybody else as before', async () => {
   const changed = await change({ sshd: { port: 2222 } });
   expect(changed).toContain('reloaded ssh.service');
@@ -351,6 +399,22 @@ test('where systemd listens instead of sshd: changed, taken back, and by the nex
   }
   await change({});
   await expectIn('mcp-reader', keys.reader);
+});
+
+test('removed while a change waits: that is taken back first', async () => {
+  const done = await setUp(
+    host,
+    siteFor(host, keys, { sshd: { max_sessions: 9 } }),
+    '--seconds',
+    '600',
+    'sshd',
+  );
+  expect(done, done.refusal).toMatchObject({ code: 0 });
+  const gone = await removeStage(host, 'sshd');
+  expect(gone.join('\n')).toContain('changed restored what an earlier change');
+  expect(await sh(`ls /etc/mcp-pra; ${CONFIRM} status || true`)).not.toMatch(/armed|rollback/u);
+  await expectIn('admin', lab.adminKey);
+  await change({});
 });
 
 test('removed: nothing of the stage is left, the admin gets in, and what was revoked stays revoked', async () => {
