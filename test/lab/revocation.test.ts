@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { fingerprint } from '../../src/request/sshsig.ts';
 import { makeOperator, PROGRAM, type Operator } from '../support/operator.ts';
 import { makeKey } from '../support/ssh-keys.ts';
 import { prepare, signWith, sshAs, submit, ticketFrom, type Loot } from '../support/thief.ts';
-import { ansibleInventory } from './playbook.ts';
+import { ansibleInventory, runPlaybook } from './playbook.ts';
 import { provisionedLab, PASSPHRASE, SLOW_UNIT, type LabKeys } from './provisioned.ts';
 import { strictOptions } from './ssh.ts';
 import type { Lab, LabHost } from './lab.ts';
@@ -235,6 +235,51 @@ describe('a host that is down', () => {
     await opened.ended;
     expect(existsSync(left)).toBe(false);
     expect((await operator.cli('keys', 'revoke', '--retry')).stdout).toContain('No revocation is left');
+  });
+
+  test('or one that lets us in and then hangs: it is left when the time is over, with nothing running here for it', async () => {
+    const [, , third] = hosts;
+    const lost = makeKey(dir, 'lost-there');
+    const program = '/usr/local/lib/mcp-pra/revoke-keys';
+    await sh(
+      third,
+      `mv ${program} ${program}.kept; printf '#!/bin/sh\\nsleep 900\\n' >${program}; chmod 755 ${program}`,
+    );
+    try {
+      const { code, report } = await revoke('--key', `${lost.path}.pub`, '--all-hosts', '--within', '20');
+      expect(code, JSON.stringify(report)).toBe(5);
+      expect(report.hosts.map(({ state }) => state)).toEqual(['revoked', 'revoked', 'unreachable']);
+      const running = execFileSync('ps', ['-A', '-o', 'args='], { encoding: 'utf8' }).split('\n');
+      expect(running.filter((line) => line.includes(third.address) && line.includes('revoke-keys'))).toEqual(
+        [],
+      );
+    } finally {
+      await sh(third, `mv ${program}.kept ${program}`);
+    }
+    expect((await revoke('--retry')).code).toBe(0);
+  });
+
+  test('is named by the playbook alone too, and written down for --limit', async () => {
+    const [, , third] = hosts;
+    const lost = makeKey(dir, 'lost-one');
+    const left = join(dir, 'left');
+    const vars = {
+      mcp_pra_revoke: { keys: [fingerprint(lost.blob)] },
+      mcp_pra_revoke_left: left,
+    };
+    await third.link(false);
+    try {
+      const run = await runPlaybook(lab, 'revoke.yml', vars);
+      expect(run.code).not.toBe(0);
+      expect(run.output).toContain(`${third.name}: NOT REVOKED: the host cannot be reached`);
+      expect(run.failed).toMatchObject({ h1: 0, h2: 0 });
+      expect(readFileSync(left, 'utf8')).toBe(`${third.name}\n`);
+    } finally {
+      await third.link(true);
+    }
+    const again = await runPlaybook(lab, 'revoke.yml', vars, { limit: `@${left}` });
+    expect(again.code, again.output).toBe(0);
+    expect(again.changed).toEqual({ h3: 1 });
   });
 
   test('and comes back while the command is still trying is done by it', async () => {

@@ -143,7 +143,8 @@ const revokeAndProve = async (
       packageRoot,
       inventories,
       forks,
-      more,
+      // Known from the first task already; saying it again would cost a process for each host.
+      more: ['--skip-tags', 'say', ...more],
       signal: over,
       onHosts: (hosts) => (members ??= hosts),
       onEvent,

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PraError } from '../../errors.ts';
@@ -63,9 +63,10 @@ export const runPlaybook = async (run: PlaybookRun): Promise<number> => {
   };
   const child = spawn('ansible-playbook', argv, { env, stdio: ['inherit', 'pipe', 'inherit'] });
   const stop = (): void => {
-    // As Ctrl-C does: Ansible then ends the processes it has for the hosts.
-    child.kill('SIGINT');
+    const left = child.pid === undefined ? [] : descendantsOf(child.pid);
+    child.kill('SIGINT'); // as Ctrl-C does
     setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS).unref();
+    for (const pid of left) kill(pid);
   };
   signal.addEventListener('abort', stop, { once: true });
   try {
@@ -80,12 +81,41 @@ export const runPlaybook = async (run: PlaybookRun): Promise<number> => {
     return await new Promise<number>((resolve, reject) => {
       child.on('error', (thrown) => reject(new PraError('ANSIBLE_MISSING', {}, thrown)));
       child.on('close', (code) => resolve(code ?? 1));
-      // A process for a host that hangs may outlive Ansible and hold its output open.
+      // What cannot be found to be ended may hold its output open.
       child.on('exit', (code) => signal.aborted && resolve(code ?? 1));
     });
   } finally {
     signal.removeEventListener('abort', stop);
     child.stdout.destroy();
+  }
+};
+
+/**
+ * Ansible leaves its workers and their ssh behind when it is ended: those that wait for a host that hangs would go on. Found by
+ * parent, not by process group: a group of its own could not ask for a password.
+ */
+const descendantsOf = (pid: number): readonly number[] => {
+  const children = new Map<number, number[]>();
+  let table: string;
+  try {
+    table = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  } catch {
+    return []; // a container without ps: they end when their host does
+  }
+  for (const [, one = 0, parent = 0] of Array.from(table.matchAll(/^ *(\d+) +(\d+) *$/gmu), (row) =>
+    row.map(Number),
+  ))
+    children.set(parent, [...(children.get(parent) ?? []), one]);
+  const found = [...(children.get(pid) ?? [])];
+  for (const one of found) found.push(...(children.get(one) ?? []));
+  return found;
+};
+
+const kill = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it ended by itself
   }
 };
 
