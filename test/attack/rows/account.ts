@@ -211,11 +211,12 @@ export const account: readonly Attack[] = [
   })),
   {
     id: 'name-fifo',
-    what: 'a name of a log file that stands for a FIFO which nobody writes to',
+    what: 'a name of a log file that stands for a FIFO whose writer says nothing',
     layer: 'wrapper',
     attack: async (field) => {
+      // The writer waits for its reader, and then for longer than the limit.
       await field.stage(
-        'mkfifo -m 0644 /var/tmp/fifo; echo /var/tmp/fifo >/etc/mcp-pra/names/log/attack; systemd-run --quiet --collect --unit=attack-fifo /bin/sh -c "sleep 6; : >/var/tmp/fifo"',
+        'mkfifo -m 0644 /var/tmp/fifo; echo /var/tmp/fifo >/etc/mcp-pra/names/log/attack; systemd-run --quiet --collect --unit=attack-fifo /bin/sh -c "exec 3>/var/tmp/fifo; sleep 6"',
       );
       try {
         return told(await field.read('attack_name attack'));
