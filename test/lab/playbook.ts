@@ -115,6 +115,8 @@ function ansibleEnvironment(lab: Lab, folder: string, sockets: string): Record<s
   return {
     ANSIBLE_HOME: folder,
     ANSIBLE_LOCAL_TEMP: join(folder, 'tmp'),
+    // Whatever a run that is killed leaves goes with the lab.
+    TMPDIR: folder,
     ANSIBLE_ROLES_PATH: join(ANSIBLE_FOLDER, 'roles'),
     ANSIBLE_PIPELINING: 'True',
     ANSIBLE_HOST_KEY_CHECKING: 'True',
