@@ -287,6 +287,53 @@ describe('cron and at', () => {
   });
 });
 
+describe('by its os-release', () => {
+  const calledItself = async <T>(lines: string, work: () => Promise<T>): Promise<T> => {
+    await sh('mv /etc/os-release /root/os-release');
+    await host.writeFile('/etc/os-release', lines);
+    try {
+      return await work();
+    } finally {
+      await sh('mv -fT /root/os-release /etc/os-release');
+    }
+  };
+
+  test.each([
+    [
+      'Rocky Linux',
+      'NAME="Rocky Linux"\nPRETTY_NAME="Rocky Linux 9.6"\nID="rocky"\nID_LIKE="rhel centos fedora"\n',
+    ],
+    ['Fedora', 'NAME="Fedora Linux"\nPRETTY_NAME="Fedora Linux 42"\nID=fedora\n'],
+  ])('%s is a target, whose cron stays closed to others by having no list at all', async (name, lines) => {
+    await sh('rm -f /etc/cron.deny');
+    await calledItself(lines, async () => {
+      const run = await install({}, 'preflight', 'account');
+      expect(run, run.refusal).toMatchObject({ code: 0, changed: [] });
+      expect(run.same).toContainEqual(expect.stringContaining(`preflight ${name}`));
+    });
+    expect((await install({}, 'account')).changed).toEqual(['0644 /etc/cron.deny']);
+  });
+
+  test.each([
+    ['Ubuntu', 'PRETTY_NAME="Ubuntu 24.04.3 LTS"\nID=ubuntu\nID_LIKE=debian\n'],
+    ['Linux Mint', 'PRETTY_NAME="Linux Mint 22"\nID=linuxmint\nID_LIKE="ubuntu debian"\n'],
+  ])('%s is one like Debian', async (_, lines) => {
+    await calledItself(lines, async () =>
+      expect(await install({}, 'preflight', 'account')).toMatchObject({ code: 0, changed: [] }),
+    );
+  });
+
+  test.each([
+    ['Alpine', 'PRETTY_NAME="Alpine Linux v3.22"\nID=alpine\n'],
+    ['one whose name only contains a known one', 'ID=notdebian\nID_LIKE="rhelish"\n'],
+    ['one that does not say', ''],
+  ])('%s is none', async (_, lines) => {
+    const run = await calledItself(lines, async () => await install({}, 'preflight'));
+    expect(run).toMatchObject({ code: 1, changed: [] });
+    expect(run.refusal).toContain('a target is a Debian, Ubuntu or RHEL-family host with systemd');
+  });
+});
+
 describe('a pinned digest', () => {
   const version = async (): Promise<string> => {
     const said = await host.run([
