@@ -297,9 +297,9 @@ export const account: readonly Attack[] = [
     what: 'more than 240 requests a minute',
     layer: 'wrapper',
     attack: async (field) => {
-      // The file as 240 requests of this minute leave it: what the 241st meets is the point.
+      // The file as 240 requests of this minute leave it: what the 241st meets is the point. Not in the minute's last seconds.
       await field.stage(
-        'read -r up _ </proc/uptime; printf "%s\\n%0240d" "$((${up%.*} / 60))" 0 >/run/mcp-pra/reader/rate; chown mcp-reader /run/mcp-pra/reader/rate',
+        'while read -r up _ </proc/uptime; [ $((${up%.*} % 60)) -gt 35 ]; do sleep 0.2; done; printf "%s\\n%0240d" "$((${up%.*} / 60))" 0 >/run/mcp-pra/reader/rate; chown mcp-reader /run/mcp-pra/reader/rate',
       );
       try {
         return told(await field.read('uptime'));
