@@ -49,6 +49,6 @@ export interface Attack {
   readonly without: readonly Without[];
   /** The row shows itself that the same thing without its fault gets through: no layer has to be off for that. */
   readonly putRight?: true;
-  /** Changes what the whole host does for a while (reboot, full disk): such a row runs after the others. */
+  /** Changes what the whole host does for a while (reboot, full disk), or ends while its request may run: it comes after the records are compared. */
   readonly last?: true;
 }

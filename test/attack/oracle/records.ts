@@ -39,8 +39,6 @@ const outcomeOf = (
 ): string | undefined => {
   const refused = /^refused (?:wrapper|pra-exec) ([A-Z_]+)$/mu.exec(said.stderr)?.[1];
   if (refused !== undefined) return `refused ${refused}`;
-  // ssh -tt leaves at once when it gets no terminal; by then it has asked.
-  if (said.stderr.includes('PTY allocation request failed')) return 'ok -';
   // A subsystem: sshd keeps its standard error to itself.
   if (said.code === 64 && said.stdout + said.stderr === '') return 'refused LINE_FORM';
   if (account === 'pra-runner')

@@ -162,6 +162,7 @@ export const certificates: readonly Attack[] = [
         },
         { off: 'sshd: Match and key options', so: 'through' },
       ],
+      last: true, // as the same without a certificate
     },
     {
       id: `certificate-forward-${user}`,

@@ -94,6 +94,8 @@ export const sshd: readonly Attack[] = [
     stopped: /PTY allocation request failed/u,
     through: /^(?![^]*PTY allocation)[^]*(?:mcp-pra 1|refused \S+ LOGIN)/u,
     without: twice(/PTY allocation request failed/u),
+    // ssh leaves at once without its terminal: whether its request was begun by then, and left a record, is chance.
+    last: true,
   })),
   ...forBoth((account, who) => ({
     id: `${who}-sftp`,
