@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fingerprint } from '../../src/request/sshsig.ts';
 import { makeOperator, PROGRAM, type McpSession, type Operator } from '../support/operator.ts';
 import { runPlaybook, ssh, type Lab, type LabHost } from './lab.ts';
@@ -30,14 +31,16 @@ export interface Load {
   readonly lost: readonly string[];
 }
 
-/** Between two calls: a host answers its reader 240 times a minute, and the proofs of the rotation are among them. */
-const EVERY_MS = 330;
+/** Between the starts of two calls of one caller: a host answers its reader 240 times a minute, and the proofs of the rotation are among them. */
+const EVERY_MS = 660;
+/** Callers at the same time. Each waits for its answer, so that a slow machine gets fewer calls and not a queue of them. */
+const CALLERS = 2;
 
-/** Diagnostics on all hosts, one call after the other whether or not the last one has been answered, until `stop`. */
+/** Diagnostics on all hosts, without a pause, until `stop`. */
 const startLoad = (session: McpSession): { stop(): Promise<Load> } => {
-  const calls: Promise<void>[] = [];
   const lost: string[] = [];
   let asked = 0;
+  const stopping = new AbortController();
   const call = async (): Promise<void> => {
     asked += 3;
     const answer = await session.call('uptime', { hosts: ['h1', 'h2', 'h3'] });
@@ -50,11 +53,14 @@ const startLoad = (session: McpSession): { stop(): Promise<Load> } => {
     for (const { status, host, code } of results)
       if (status !== 'ok') lost.push(`${host} ${status} ${String(code)}`);
   };
-  const timer = setInterval(() => calls.push(call()), EVERY_MS);
+  const caller = async (): Promise<void> => {
+    while (!stopping.signal.aborted) await Promise.all([call(), sleep(EVERY_MS)]);
+  };
+  const callers = Array.from({ length: CALLERS }, caller);
   return {
     stop: async () => {
-      clearInterval(timer);
-      await Promise.all(calls);
+      stopping.abort();
+      await Promise.all(callers);
       return { asked, lost };
     },
   };

@@ -56,7 +56,7 @@ test.each([
     }
     // One host alone, then the others, in both steps that change hosts.
     for (const step of ['Old and new key on every host', 'Only the new key on every host']) {
-      const [first, ...others] = batches(done.output, step);
+      const [first, ...others] = batches(done.output, `${step}: ${key}`);
       expect(first).toEqual(['h1']);
       expect(others.flat().toSorted()).toEqual(['h2', 'h3']);
     }
