@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -53,6 +54,25 @@ const isOn = (list: string, key: Key): boolean =>
   spawnSync('ssh-keygen', ['-Q', '-f', etc(list), `${key.path}.pub`], { encoding: 'utf8' }).stdout.includes(
     'REVOKED',
   );
+
+/** Another word in the program of this prefix. */
+const alter = (from: string, to: string): void => {
+  const path = target.path('lib/revoke-keys');
+  const program = readFileSync(path, 'utf8');
+  expect(program).toContain(from);
+  writeFileSync(path, program.replace(from, to));
+};
+
+/** Holds a lock as another process until it is released. */
+const hold = async (path: string, kind: '-s' | '-x'): Promise<() => Promise<void>> => {
+  if (!existsSync(path)) writeFileSync(path, '', { mode: 0o600 });
+  const holder = spawn('flock', ['--no-fork', kind, path, 'sh', '-c', 'echo held; exec cat']);
+  await once(holder.stdout, 'data');
+  return async () => {
+    holder.stdin.end();
+    await once(holder, 'close');
+  };
+};
 
 beforeEach(() => {
   target = new RenderedTarget();
@@ -290,6 +310,73 @@ describe('the kill switch', () => {
   });
 });
 
+describe('the lock', () => {
+  beforeEach(() => alter('SECONDS = 20', 'SECONDS = 1'));
+  const theirs = (): string => target.path('run-revoke.lock');
+
+  it('is a file that only root can open: who holds a folder that everybody can read holds up nothing', async () => {
+    const release = await hold(etc(), '-s');
+    try {
+      expect(revoke('--key', keys.reader.name)).toMatchObject({ exit: 0, stderr: '' });
+    } finally {
+      await release();
+    }
+    expect(statSync(theirs()).mode & 0o777).toBe(0o600);
+    chmodSync(theirs(), 0o644);
+    expect(revoke('--key', keys.spare.name).stderr).toContain('can be opened by others than root');
+    rmSync(theirs());
+    symlinkSync(etc('allowed_signers'), theirs());
+    expect(revoke('--key', keys.spare.name).exit).toBe(1);
+  });
+
+  it('that cannot be had: the host is closed all the same, and the next call finishes what this one was for', async () => {
+    const release = await hold(theirs(), '-x');
+    let ended: Ended;
+    try {
+      ended = revoke('--key', keys.reader.name);
+    } finally {
+      await release();
+    }
+    expect(ended).toMatchObject({ exit: 1, lines: ['changed disabled thrown'] });
+    expect(ended.stderr).toContain('another revocation or rotation holds this host');
+    expect(ended.stderr).toContain('the kill switch stays thrown');
+    expect(revoke('--key', keys.runner.name).exit).toBe(0);
+    expect([isOn('revoked_keys', keys.reader), isOn('revoked_keys', keys.runner)]).toEqual([true, true]);
+    expect(existsSync(etc('disabled'))).toBe(false);
+  });
+
+  it.each([['--check'], ['--switch=none'], ['--keep-quorum']])(
+    'that cannot be had with %s: nothing is touched',
+    async (option) => {
+      const release = await hold(theirs(), '-x');
+      try {
+        expect(revoke('--key', keys.reader.name, option).exit).toBe(1);
+      } finally {
+        await release();
+      }
+      expect(existsSync(etc('disabled'))).toBe(false);
+    },
+  );
+
+  it('an order that another call leaves in the switch meanwhile is not lifted with the first one', () => {
+    const busy = target.script(
+      'busy-ssh-keygen',
+      `#!/bin/sh\nprintf 'key ${keys.runner.name}\\n' >>${etc('disabled')}\nexec /usr/bin/ssh-keygen "$@"\n`,
+    );
+    alter("SSH_KEYGEN = '/usr/bin/ssh-keygen'", `SSH_KEYGEN = '${busy}'`);
+    const { exit, stderr } = revoke('--key', keys.reader.name);
+    expect(exit).toBe(1);
+    expect(stderr).toContain('wrote into the kill switch meanwhile; the kill switch stays thrown');
+    expect(isOn('revoked_keys', keys.reader)).toBe(true);
+
+    alter(`SSH_KEYGEN = '${busy}'`, "SSH_KEYGEN = '/usr/bin/ssh-keygen'");
+    expect(revoke('--key', keys.reader.name).exit).toBe(0);
+    expect(isOn('revoked_keys', keys.runner)).toBe(true);
+    expect(existsSync(etc('disabled'))).toBe(false);
+    expect(existsSync(etc('disabled.lifted'))).toBe(false);
+  });
+});
+
 describe('when something fails', () => {
   it.each([
     ['damaged', () => writeFileSync(etc('revoked_keys'), 'garbage\n'), 'cannot be read'],
@@ -386,9 +473,7 @@ describe('an order that makes no sense is refused with nothing touched', () => {
     const own = '/etc/ssh/ssh_host_ed25519_key.pub';
     const path = join(target.path(), 'host');
     const hostKey = makeKeyOf('host');
-    const program = readFileSync(target.path('lib/revoke-keys'), 'utf8');
-    expect(program).toContain(own.replace('.pub', ''));
-    writeFileSync(target.path('lib/revoke-keys'), program.replace(own.replace('.pub', ''), path));
+    alter(own.replace('.pub', ''), path);
     const { exit, stderr } = revoke('--key', hostKey.name);
     expect(exit).toBe(2);
     expect(stderr).toContain('is a host key of this very host');
