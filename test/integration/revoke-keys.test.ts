@@ -439,6 +439,30 @@ describe('when something fails', () => {
   });
 });
 
+describe('the public file of this host’s own key holds up no revocation', () => {
+  it.each<[string, (path: string) => void]>([
+    ['a link', (path) => symlinkSync(makeKey(target.path(), 'elsewhere').path + '.pub', path)],
+    ['writable by its group', (path) => writeFileSync(path, `${makeKeyOf('own').line}\n`, { mode: 0o664 })],
+    ['no key', (path) => writeFileSync(path, 'nothing\n')],
+    ['a folder', (path) => mkdirSync(path)],
+    ['a pipe', (path) => execFileSync('mkfifo', [path])],
+    ['missing', () => undefined],
+  ])('%s', (_, make) => {
+    alter('/etc/ssh/ssh_host_ed25519_key', target.path('host'));
+    make(target.path('host.pub'));
+    expect(revoke('--key', keys.reader.name)).toMatchObject({ exit: 0, stderr: '' });
+    expect(isOn('revoked_keys', keys.reader)).toBe(true);
+  });
+
+  it('and it is known through a link, and when its group can write it', () => {
+    const own = makeKeyOf('own');
+    alter('/etc/ssh/ssh_host_ed25519_key', target.path('host'));
+    chmodSync(`${own.path}.pub`, 0o664);
+    symlinkSync(`${own.path}.pub`, target.path('host.pub'));
+    expect(revoke('--key', own.name)).toMatchObject({ exit: 2, lines: [] });
+  });
+});
+
 describe('an order that makes no sense is refused with nothing touched', () => {
   it.each([
     ['nothing', []],
