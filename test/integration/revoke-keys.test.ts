@@ -432,6 +432,25 @@ describe('when something fails', () => {
     expect(existsSync(etc('disabled'))).toBe(false);
   });
 
+  it.each<[string, string, string, number]>([
+    ['never answers about a list', '*" -l "*', 'exec sleep 60', 1],
+    ['answers nonsense', '*" -l "*', "echo '# CA key CAKEY'; echo 'serial: some'; exit 0", 1],
+    ['is asked nothing that it cannot answer', '*.pub*', 'exec sleep 60', 0],
+  ])('ssh-keygen %s: the other steps are done', (_, when, does, exit) => {
+    const keygen = target.script(
+      'odd-ssh-keygen',
+      `#!/bin/sh\ncase " $* " in ${when}) ${does.replace('CAKEY', keys.ca.name)} ;; esac\nexec /usr/bin/ssh-keygen "$@"\n`,
+    );
+    makeKeyOf('host');
+    alter('/etc/ssh/ssh_host_ed25519_key', target.path('host'));
+    alter("SSH_KEYGEN = '/usr/bin/ssh-keygen'", `SSH_KEYGEN = '${keygen}'`);
+    alter('SECONDS = 20', 'SECONDS = 1');
+    expect(revoke('--key', keys.reader.name).exit).toBe(exit);
+    expect(text('authorized_keys/mcp-reader')).not.toContain(keys.reader.line);
+    expect(text('key-expiry')).not.toContain(keys.reader.name);
+    expect(existsSync(etc('disabled'))).toBe(exit !== 0);
+  });
+
   it('nothing half-written is left behind', () => {
     writeFileSync(etc('revoked_keys.new'), 'left by a call that was killed');
     expect(revoke('--key', keys.reader.name).exit).toBe(0);
@@ -442,7 +461,10 @@ describe('when something fails', () => {
 describe('the public file of this host’s own key holds up no revocation', () => {
   it.each<[string, (path: string) => void]>([
     ['a link', (path) => symlinkSync(makeKey(target.path(), 'elsewhere').path + '.pub', path)],
-    ['writable by its group', (path) => writeFileSync(path, `${makeKeyOf('own').line}\n`, { mode: 0o664 })],
+    ['writable by its group', (path) => {
+        writeFileSync(path, `${makeKeyOf('own').line}\n`);
+        chmodSync(path, 0o664);
+      }],
     ['no key', (path) => writeFileSync(path, 'nothing\n')],
     ['a folder', (path) => mkdirSync(path)],
     ['a pipe', (path) => execFileSync('mkfifo', [path])],
