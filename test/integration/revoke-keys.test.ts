@@ -421,6 +421,16 @@ describe('when something fails', () => {
     expect(existsSync(etc('disabled'))).toBe(false);
   });
 
+  it('an approver whose key an earlier call could not learn is revoked with the next order, not only taken out', () => {
+    chmodSync(etc('allowed_signers'), 0o666);
+    expect(revoke('--approver', 'anna')).toMatchObject({ exit: 1 });
+    expect(text('disabled')).toContain('approver anna');
+    chmodSync(etc('allowed_signers'), 0o644);
+    expect(revoke('--approver', 'bert').exit).toBe(0);
+    expect(text('allowed_signers')).not.toContain('anna');
+    expect([isOn('revoked_signers', keys.anna), isOn('revoked_keys', keys.anna)]).toEqual([true, true]);
+  });
+
   it('nobody reads along: it is finished all the same', () => {
     const { status } = spawnSync(
       'sh',
@@ -461,10 +471,13 @@ describe('when something fails', () => {
 describe('the public file of this host’s own key holds up no revocation', () => {
   it.each<[string, (path: string) => void]>([
     ['a link', (path) => symlinkSync(makeKey(target.path(), 'elsewhere').path + '.pub', path)],
-    ['writable by its group', (path) => {
+    [
+      'writable by its group',
+      (path) => {
         writeFileSync(path, `${makeKeyOf('own').line}\n`);
         chmodSync(path, 0o664);
-      }],
+      },
+    ],
     ['no key', (path) => writeFileSync(path, 'nothing\n')],
     ['a folder', (path) => mkdirSync(path)],
     ['a pipe', (path) => execFileSync('mkfifo', [path])],
