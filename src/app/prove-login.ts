@@ -13,7 +13,8 @@ const WIDTH = 20;
 
 /**
  * Logs in with a key file exactly as the server would: the same transport, jump hosts and known_hosts, a connection of its own, no
- * agent. `accepted`: the account's own program answered, if only to refuse. Nothing is thrown for one host.
+ * agent. Never with a certificate, also where the server uses one: with it a host would let in whatever the key is. `accepted`: the
+ * account's own program answered, if only to refuse. Nothing is thrown for one host.
  */
 export const proveLogin = async (
   config: Config,
@@ -22,7 +23,14 @@ export const proveLogin = async (
 ): Promise<readonly LoginProof[]> => {
   const options = channelOptions(config, log);
   const account = { ...options.accounts[want.account], keyPath: want.keyPath };
-  const channel = openChannel({ ...options, accounts: { ...options.accounts, [want.account]: account } });
+  const hosts = Object.fromEntries(
+    Object.entries(options.hosts).map(([name, host]) => [name, { ...host, certificate: false }]),
+  );
+  const channel = openChannel({
+    ...options,
+    hosts,
+    accounts: { ...options.accounts, [want.account]: account },
+  });
   const policy = new Policy(
     config.hosts.map(({ name, tags, groups }) => ({ name, tags, groups })),
     config.policy,

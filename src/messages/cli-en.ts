@@ -187,7 +187,7 @@ export const cliEn = {
   'rotation.not_listed':
     'The key {fingerprint} of keys.{channel} is not in {path}, so the hosts list another one: put its .pub line there and provision first',
   'rotation.uncovered':
-    'These hosts are in mcp-pra.yaml but not in this run, and would not know the new key: {hosts}. Run it for all of them, or name those to leave out in mcp_pra_rotate_skip',
+    'These hosts of mcp-pra.yaml are not in this run or do not list the key, and would not know the new one: {hosts}. Run it for all of them (provision first where the key is missing), or name those to leave out in mcp_pra_rotate_skip',
   'rotation.unknown_host':
     'These hosts are not in mcp-pra.yaml: {hosts}. Set mcp_pra_host where the inventory has another name',
   'rotation.not_begun': 'No rotation of {channel} has begun',

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { fingerprint } from '../../src/request/sshsig.ts';
 import { startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
 import { makeOperator, PROGRAM, type Operator } from '../support/operator.ts';
+import { makeKey } from '../support/ssh-keys.ts';
 
 // This machine's side of a rotation, step by step, as rotate-keys.yml calls it.
 
@@ -31,14 +32,25 @@ const prove = (which: string, ...more: string[]) => rotation('prove', 'reader', 
 const accept = (...paths: readonly string[]): void =>
   writeFileSync(target.authorizedKeys.reader, paths.map((path) => `${line(path)}\n`).join(''));
 
-const start = (over: { passphrase?: { env: string } | { agent: true } } = {}): void => {
-  const reader = over.passphrase === undefined ? target.readerKey : { path: target.readerKey, ...over };
+interface Over {
+  readonly passphrase?: { env: string } | { agent: true };
+  /** The server logs in with a certificate. */
+  readonly certificate?: boolean;
+}
+
+const start = ({ passphrase, certificate = false }: Over = {}): void => {
+  const reader = passphrase === undefined ? target.readerKey : { path: target.readerKey, passphrase };
+  const address = { address: target.address, port: target.port };
   operator = makeOperator({
     home: join(target.operatorDir, 'home'),
-    hosts: { [target.name]: { address: target.address, port: target.port } },
+    hosts: {
+      [target.name]: certificate ? { ...address, transport: 'openssh', certificate } : address,
+    },
     keys: { reader: reader as string, runner: target.runnerKey, auto: target.autoKey.path },
     approver: { principal: target.approver.principal, key: target.approver.path },
     knownHosts: target.knownHostsPath,
+    // This target knows no authority: it lets in nobody for a certificate.
+    more: certificate ? { certificates: { issuer: { ca_key: makeKey(target.operatorDir, 'ca').path } } } : {},
   });
   const other =
     'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHXZjk4eU9v7FQ1o5DkPLlEy3PJmcGlj4nFTbLqZyQ0b other machine';
@@ -132,6 +144,24 @@ describe('a rotation that was interrupted', () => {
     const again = await begin();
     expect(again, JSON.stringify(again.said)).toMatchObject({ code: 0, said: { phase: 'switched' } });
     expect(listed()).toHaveLength(3);
+  });
+});
+
+describe('a host that the server reaches with a certificate', () => {
+  beforeEach(() => start({ certificate: true }));
+
+  test('is proven with the key alone, which it may still list', async () => {
+    expect(await prove('old', '--host', target.name)).toMatchObject({ code: 0, said: { proved: true } });
+    await begin();
+    expect(await prove('new', '--refused', '--host', target.name)).toMatchObject({ code: 0 });
+  });
+
+  test('needs no key of an account, but the auto key like any other', async () => {
+    expect(await rotation('begin', 'reader')).toMatchObject({ code: 0 });
+    expect(await rotation('begin', 'auto')).toMatchObject({
+      code: 3,
+      said: { error: { message: expect.stringContaining(target.name) } },
+    });
   });
 });
 

@@ -304,6 +304,30 @@ test('the program looks, proposes and runs without any transport key on disk', a
   }
 });
 
+test.each([
+  ['reader', 'accepted'],
+  ['stranger', 'refused'],
+] as const)(
+  'in a rotation the key %s is %s, although a certificate would let both in',
+  async (name, answer) => {
+    const home = mkdtempSync(join(tmpdir(), 'mcp-pra-certified-'));
+    const operator = makeOperator({
+      home,
+      hosts: { h1: { address: host.address, transport: 'openssh', certificate: true } },
+      keys: { reader: keys[name], runner: keys.runner },
+      knownHosts: lab.knownHosts,
+      more: { certificates: { issuer: { ca_key: join(dir, 'ca') } } },
+    });
+    try {
+      expect((await operator.cli('look', 'uptime', '--host', 'h1')).code).toBe(0);
+      const proof = await operator.cli('rotation', 'prove', 'reader', '--which', 'old', '--host', 'h1');
+      expect(proof.stdout + proof.stderr).toContain(`h1: ${answer}`);
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
+  },
+);
+
 /** ssh with the stranger's key and a certificate for it, made by ssh-keygen with these options. */
 const certified = async (options: readonly string[], want: Certified = {}): ReturnType<typeof ssh> => {
   const { ca = 'ca', user = 'mcp-reader', args = [], command = ['version'] } = want;

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -97,6 +98,40 @@ test('provisioning with transport-keys.yml afterwards changes no key', async () 
   const again = await runPlaybook(site.lab, 'provision.yml', vars);
   expect(again.code, again.output).toBe(0);
   expect(again.changed, again.output).toEqual({ h1: 0, h2: 0, h3: 0 });
+});
+
+test('a host that lists no key is left alone when it takes certificates, and stops the run before anything is made when not', async () => {
+  const { operator, keys, home } = site;
+  const [first, without, third] = site.hosts;
+  const list = '/etc/mcp-pra/authorized_keys/mcp-reader';
+  const kept = await without.readFile(list);
+  const written = readFileSync(operator.config, 'utf8');
+  await without.writeFile(list, '');
+  const before = publicLine(keys.reader);
+  const stopped = await site.rotate('reader');
+  expect(stopped.code, stopped.output).not.toBe(0);
+  expect(stopped.output).toMatch(/do not list the key[^]*: h2\b/u);
+  expect([publicLine(keys.reader), await site.phases()]).toEqual([
+    before,
+    expect.stringContaining('reader: no rotation under way'),
+  ]);
+
+  const config = JSON.parse(written) as { hosts: Record<string, object> };
+  const h2 = { ...config.hosts['h2'], transport: 'openssh', certificate: true };
+  // No certificate is made: nobody logs in to that host as its reader here.
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(home, 'ca')]);
+  const certificates = { issuer: { ca_key: join(home, 'ca') } };
+  writeFileSync(operator.config, JSON.stringify({ ...config, hosts: { ...config.hosts, h2 }, certificates }));
+  const done = await site.rotate('reader');
+  expect(done.code, done.output).toBe(0);
+  expect(done.output).toContain('WITHOUT THE KEY: h2.');
+  expect(publicLine(keys.reader)).not.toBe(before);
+  expect(await site.login('mcp-reader', keys.reader, first)).not.toBe(255);
+  expect(await site.login('mcp-reader', keys.reader, third)).not.toBe(255);
+  expect(await without.readFile(list)).toBe('');
+  // As the other hosts are, for whoever comes next.
+  await without.writeFile(list, kept.replace(before, publicLine(keys.reader)));
+  writeFileSync(operator.config, written);
 });
 
 test('the monthly service asks for the three keys, as the user whose keys they are, and may write nowhere else', async () => {

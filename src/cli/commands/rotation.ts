@@ -59,7 +59,7 @@ export const addRotation = (program: Command, cli: Cli): void => {
   begin.action((name: RotatedKey, options: { host?: readonly string[]; skip?: readonly string[] }) =>
     cli.run(begin, async (context) => {
       const config = context.config();
-      requireAllHosts(config, options.host ?? [], options.skip ?? []);
+      requireAllHosts(config, name, options.host ?? [], options.skip ?? []);
       const shown = await beginRotation(context, name);
       context.show(shown, (page) => page.line(sentence(shown)));
       return 0;
@@ -117,13 +117,25 @@ const keyOf = (config: Config, name: RotatedKey): Config['keys']['reader'] => {
   return key;
 };
 
-/** After the switch a host that does not know the new key is out of reach: all of them, or those that somebody named. */
-const requireAllHosts = (config: Config, reached: readonly string[], skipped: readonly string[]): void => {
-  const known = config.hosts.map(({ name }) => name);
-  const strangers = [...reached, ...skipped].filter((name) => !known.includes(name));
-  if (strangers.length > 0) throw refused('rotation.unknown_host', { hosts: strangers.join(', ') });
-  const missing = known.filter((name) => !reached.includes(name) && !skipped.includes(name));
+/** Hosts that the server reaches with this key: one with certificates has no use for it, but verifies the auto key like any other. */
+const hostsOf = (config: Config, name: RotatedKey): readonly string[] =>
+  config.hosts.filter(({ certificate }) => name === 'auto' || !certificate).map((host) => host.name);
+
+/** After the switch a host that does not know the new key is out of reach: all that use it, or those that somebody named. */
+const requireAllHosts = (
+  config: Config,
+  name: RotatedKey,
+  reached: readonly string[],
+  skipped: readonly string[],
+): void => {
+  requireKnown(config, [...reached, ...skipped]);
+  const missing = hostsOf(config, name).filter((host) => !reached.includes(host) && !skipped.includes(host));
   if (missing.length > 0) throw refused('rotation.uncovered', { hosts: missing.join(', ') });
+};
+
+const requireKnown = (config: Config, named: readonly string[]): void => {
+  const strangers = named.filter((host) => !config.hosts.some(({ name }) => name === host));
+  if (strangers.length > 0) throw refused('rotation.unknown_host', { hosts: strangers.join(', ') });
 };
 
 interface Report {
@@ -200,9 +212,8 @@ const proveKey = async (
   if (options.which !== 'old' && options.which !== 'new')
     throw new PraError('USAGE', { what: '--which is old or new' });
   const files = readKeyFiles(path);
-  const hosts = options.host ?? config.hosts.map((host) => host.name);
-  const strangers = hosts.filter((host) => !config.hosts.some(({ name: known }) => known === host));
-  if (strangers.length > 0) throw refused('rotation.unknown_host', { hosts: strangers.join(', ') });
+  const hosts = options.host ?? hostsOf(config, name);
+  requireKnown(config, hosts);
   return context.parts.proveLogin(config, {
     account: name,
     keyPath: options.which === 'old' ? files.oldPath : files.newPath,
