@@ -192,6 +192,8 @@ export const cliEn = {
     'These hosts are not in mcp-pra.yaml: {hosts}. Set mcp_pra_host where the inventory has another name',
   'rotation.not_begun': 'No rotation of {channel} has begun',
   'rotation.not_switched': 'The {channel} key is not switched yet: nothing may be finished',
+  'rotation.not_proven':
+    'The new {channel} key does not log in to {hosts}. Nothing was changed here. Run rotate-keys.yml again, which goes on, or name with --skip each host that may be left without it',
   'rotation.switched':
     'This machine uses the new {channel} key already, and hosts may have forgotten the old one: run the rotation again, which finishes it',
   'rotation.no_login': 'The auto key logs in nowhere: there is no login to prove',

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { fingerprint } from '../../src/request/sshsig.ts';
 import { startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
@@ -9,6 +9,9 @@ import { makeOperator, PROGRAM, type Operator } from '../support/operator.ts';
 import { makeKey } from '../support/ssh-keys.ts';
 
 // This machine's side of a rotation, step by step, as rotate-keys.yml calls it.
+
+// A dozen programs, one after the other, on a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 let target: EmbeddedTarget;
 let operator: Operator;
@@ -127,6 +130,7 @@ describe('a rotation that was interrupted', () => {
   test('in the middle of the switch is finished by switching again', async () => {
     await begin();
     const [old, fresh] = [name(key), name(`${key}.next`)];
+    accept(key, `${key}.next`);
     await rotation('switch', 'reader');
     // As after the second of the two renames of public halves had not come to pass.
     renameSync(`${key}.pub`, `${key}.next.pub`);
@@ -137,6 +141,7 @@ describe('a rotation that was interrupted', () => {
 
   test('after the switch is not abandoned, and begin says that it is past that', async () => {
     await begin();
+    accept(key, `${key}.next`);
     await rotation('switch', 'reader');
     const abandoned = await rotation('abandon', 'reader');
     expect(abandoned.code).toBe(3);
@@ -144,6 +149,47 @@ describe('a rotation that was interrupted', () => {
     const again = await begin();
     expect(again, JSON.stringify(again.said)).toMatchObject({ code: 0, said: { phase: 'switched' } });
     expect(listed()).toHaveLength(3);
+  });
+});
+
+describe('a key is given up only for one that works', () => {
+  const refusal = () => ({
+    code: 3,
+    said: { error: { message: expect.stringContaining(`${target.name} (AUTH_REFUSED)`) } },
+  });
+
+  test('switching, where the new one is refused', async () => {
+    const before = name(key);
+    await begin();
+    expect(await rotation('switch', 'reader')).toMatchObject(refusal());
+    expect([name(key), existsSync(`${key}.next`), existsSync(`${key}.previous`)]).toEqual([
+      before,
+      true,
+      false,
+    ]);
+    expect(await rotation('switch', 'reader', '--skip', 'web9')).toMatchObject({ code: 3 });
+    accept(key, `${key}.next`);
+    expect(await rotation('switch', 'reader')).toMatchObject({ code: 0, said: { phase: 'switched' } });
+  });
+
+  test('finishing, where the host has forgotten the new one', async () => {
+    await begin();
+    accept(key, `${key}.next`);
+    await rotation('switch', 'reader');
+    const both = listed();
+    accept(`${key}.previous`);
+    expect(await rotation('finish', 'reader')).toMatchObject(refusal());
+    expect(existsSync(`${key}.previous`)).toBe(true);
+    expect(listed()).toEqual(both);
+    accept(key);
+    expect(await rotation('finish', 'reader')).toMatchObject({ code: 0, said: { phase: 'idle' } });
+  });
+
+  test('unless the host is left out by name', async () => {
+    await begin();
+    expect(await rotation('switch', 'reader', '--skip', target.name)).toMatchObject({ code: 0 });
+    expect(await rotation('finish', 'reader')).toMatchObject(refusal());
+    expect(await rotation('finish', 'reader', '--skip', target.name)).toMatchObject({ code: 0 });
   });
 });
 
@@ -158,6 +204,7 @@ describe('a host that the server reaches with a certificate', () => {
 
   test('needs no key of an account, but the auto key like any other', async () => {
     expect(await rotation('begin', 'reader')).toMatchObject({ code: 0 });
+    expect(await rotation('switch', 'reader')).toMatchObject({ code: 0 });
     expect(await rotation('begin', 'auto')).toMatchObject({
       code: 3,
       said: { error: { message: expect.stringContaining(target.name) } },

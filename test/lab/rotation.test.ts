@@ -100,6 +100,32 @@ test('provisioning with transport-keys.yml afterwards changes no key', async () 
   expect(again.changed, again.output).toEqual({ h1: 0, h2: 0, h3: 0 });
 });
 
+test('going on after the switch without a host says that it lets the old key in, and how to end that', async () => {
+  const { operator, keys, hosts } = site;
+  const [out] = hosts;
+  const old = join(site.home, 'old-left');
+  writeFileSync(old, readFileSync(keys.reader), { mode: 0o600 });
+  const before = fingerprintOf(publicLine(keys.reader));
+  const named = hosts.flatMap(({ name }) => ['--host', name]);
+  expect((await operator.cli('rotation', 'begin', 'reader', ...named)).code).toBe(0);
+  const fresh = publicLine(`${keys.reader}.next`);
+  for (const host of hosts) {
+    const stage = ['stage', 'reader', '--old', before, '--new', fresh];
+    expect((await host.run(['/usr/local/lib/mcp-pra/rotate-keys', ...stage])).code).toBe(0);
+  }
+  expect((await operator.cli('rotation', 'switch', 'reader')).code).toBe(0);
+  const done = await site.rotate('reader', { mcp_pra_rotate_skip: ['h1'] });
+  expect(done.code, done.output).toBe(0);
+  expect(done.output).toContain(`mcp-pra keys revoke --fingerprint ${before} --host h1.`);
+  expect(await site.phases()).toContain('reader: no rotation under way');
+  expect(await site.login('mcp-reader', old, out)).not.toBe(255);
+  // As told, here by the host's own program.
+  const revoke = ['/usr/local/lib/mcp-pra/revoke-keys', '--key', before];
+  expect((await out.run(revoke)).code).toBe(0);
+  expect(await site.login('mcp-reader', old, out)).toBe(255);
+  expect(await site.login('mcp-reader', keys.reader, out)).not.toBe(255);
+});
+
 test('a host that lists no key is left alone when it takes certificates, and stops the run before anything is made when not', async () => {
   const { operator, keys, home } = site;
   const [first, without, third] = site.hosts;
@@ -130,7 +156,8 @@ test('a host that lists no key is left alone when it takes certificates, and sto
   expect(await site.login('mcp-reader', keys.reader, third)).not.toBe(255);
   expect(await without.readFile(list)).toBe('');
   // As the other hosts are, for whoever comes next.
-  await without.writeFile(list, kept.replace(before, publicLine(keys.reader)));
+  const blob = (one: string): string => one.split(' ')[1] ?? '';
+  await without.writeFile(list, kept.replace(blob(before), blob(publicLine(keys.reader))));
   writeFileSync(operator.config, written);
 });
 

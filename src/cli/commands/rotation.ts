@@ -87,21 +87,33 @@ export const addRotation = (program: Command, cli: Cli): void => {
     }),
   );
 
-  const simple = [
-    ['switch', 'make the new key the one that this machine uses', switchRotation],
-    ['finish', 'forget the old key, once every host refuses it', finishRotation],
-    ['abandon', 'forget the new key, as long as this machine has not switched to it', abandonRotation],
+  const last = [
+    ['switch', 'make the new key the one that this machine uses, once it logs in everywhere', switchRotation],
+    ['finish', 'forget the old key, once the new one logs in everywhere', finishRotation],
   ] as const;
-  for (const [word, description, work] of simple) {
-    const command = add(word, description);
-    command.action((name: RotatedKey) =>
-      cli.run(command, (context) => {
-        const shown = work(context, name);
+  for (const [word, description, work] of last) {
+    const command = add(word, description).option(
+      '--skip <name>',
+      'a host on which the new key need not be proven; may be repeated',
+      collect,
+    );
+    command.action((name: RotatedKey, { skip = [] }: { skip?: readonly string[] }) =>
+      cli.run(command, async (context) => {
+        const shown = await work(context, name, skip);
         context.show(shown, (page) => page.line(sentence(shown)));
-        return Promise.resolve(0);
+        return 0;
       }),
     );
   }
+
+  const abandon = add('abandon', 'forget the new key, as long as this machine has not switched to it');
+  abandon.action((name: RotatedKey) =>
+    cli.run(abandon, (context) => {
+      const shown = abandonRotation(context, name);
+      context.show(shown, (page) => page.line(sentence(shown)));
+      return Promise.resolve(0);
+    }),
+  );
 };
 
 const collect = (word: string, before: readonly string[] = []): readonly string[] => [...before, word];
@@ -214,28 +226,69 @@ const proveKey = async (
   const files = readKeyFiles(path);
   const hosts = options.host ?? hostsOf(config, name);
   requireKnown(config, hosts);
-  return context.parts.proveLogin(config, {
-    account: name,
-    keyPath: options.which === 'old' ? files.oldPath : files.newPath,
+  return logIn(context, name, options.which === 'old' ? files.oldPath : files.newPath, hosts);
+};
+
+const logIn = (
+  context: CliContext,
+  account: 'reader' | 'runner',
+  keyPath: string,
+  hosts: readonly string[],
+): Promise<readonly LoginProof[]> =>
+  context.parts.proveLogin(context.config(), {
+    account,
+    keyPath,
     hosts,
     signal: AbortSignal.any([context.signal, AbortSignal.timeout(LOGIN_MS)]),
   });
+
+/**
+ * Whoever gives the old key up, by hand or by playbook: the new one logs in everywhere now, but for hosts that somebody named. The
+ * auto key logs in nowhere: that hosts list it is what the playbook has seen.
+ */
+const requireNewWorks = async (
+  context: CliContext,
+  name: RotatedKey,
+  { newPath }: KeyFiles,
+  skipped: readonly string[],
+): Promise<void> => {
+  const config = context.config();
+  requireKnown(config, skipped);
+  if (name === 'auto') return;
+  const hosts = hostsOf(config, name).filter((host) => !skipped.includes(host));
+  const proofs = await logIn(context, name, newPath, hosts);
+  const without = proofs.filter(({ accepted }) => !accepted);
+  if (without.length === 0) return;
+  const named = without.map(({ host, code }) => `${host} (${code ?? ''})`).join(', ');
+  throw refused('rotation.not_proven', { channel: name, hosts: named });
 };
 
-const switchRotation = (context: CliContext, name: RotatedKey): Report => {
-  const config = context.config();
-  const { path } = keyOf(config, name);
-  if (readKeyFiles(path).phase === 'idle') throw refused('rotation.not_begun', { channel: name });
-  switchKey(path);
+const switchRotation = async (
+  context: CliContext,
+  name: RotatedKey,
+  skipped: readonly string[],
+): Promise<Report> => {
+  const { path } = keyOf(context.config(), name);
+  const files = readKeyFiles(path);
+  if (files.phase === 'idle') throw refused('rotation.not_begun', { channel: name });
+  if (files.phase === 'staged') {
+    await requireNewWorks(context, name, files, skipped);
+    switchKey(path);
+  }
   return report(name, readKeyFiles(path));
 };
 
-const finishRotation = (context: CliContext, name: RotatedKey): Report => {
+const finishRotation = async (
+  context: CliContext,
+  name: RotatedKey,
+  skipped: readonly string[],
+): Promise<Report> => {
   const config = context.config();
   const { path } = keyOf(config, name);
   const files = readKeyFiles(path);
   if (files.phase === 'staged') throw refused('rotation.not_switched', { channel: name });
   if (files.phase === 'switched') {
+    await requireNewWorks(context, name, files, skipped);
     write(config, name, files, 'new');
     dropPrevious(path);
   }
