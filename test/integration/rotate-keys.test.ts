@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fingerprint } from '../../src/request/sshsig.ts';
 import { RenderedTarget } from '../support/rendered-target.ts';
@@ -33,6 +42,11 @@ const rotate = (
 const ends = (code: number, err: string) => ({ exit: code, err: expect.stringContaining(err) });
 const files = (): string[] =>
   ['authorized_keys/mcp-reader', 'authorized_keys/pra-runner', 'allowed_signers', 'key-expiry'].map(text);
+const lists = (): string[] =>
+  ['revoked_keys', 'revoked_signers'].map((name) => readFileSync(etc(name), 'base64'));
+const addToList = (file: string): void => {
+  execFileSync('ssh-keygen', ['-q', '-k', '-u', '-f', etc('revoked_keys'), target.path(file)]);
+};
 const isRevoked = (list: string, { line }: Key): boolean => {
   writeFileSync(target.path('asked.pub'), `${line}\n`);
   const said = spawnSync('ssh-keygen', ['-Q', '-f', etc(list), target.path('asked.pub')], {
@@ -167,7 +181,7 @@ describe('commit', () => {
     expect(isRevoked('revoked_keys', keys.reader)).toBe(false);
   });
 
-  it('can be taken back, as long as nobody revoked another key meanwhile', () => {
+  it('can be taken back as long as nothing else has changed', () => {
     staged();
     const both = files();
     rotate('commit', 'reader', ...pair(keys.reader));
@@ -175,16 +189,90 @@ describe('commit', () => {
     expect(files()).toEqual(both);
     expect(isRevoked('revoked_keys', keys.reader)).toBe(false);
     expect(statSync(etc('revoked_keys')).mode & 0o777).toBe(0o644);
+  });
 
+  const serial = (path: string, spec: string): void => {
+    writeFileSync(target.path('spec'), `${spec}\n`);
+    const ca = target.path('runner.pub');
+    execFileSync('ssh-keygen', ['-q', '-k', '-u', '-f', path, '-s', ca, target.path('spec')]);
+  };
+  it.each<[string, () => void]>([
+    ['a key on a list', () => addToList('spare.pub')],
+    ['a serial number on a list', () => serial(etc('revoked_keys'), 'serial: 4711')],
+    ['an identity on a list', () => serial(etc('revoked_keys'), 'id: anna')],
+    ['a line of the key file', () => writeFileSync(etc('authorized_keys/mcp-reader'), `${keys.next.line}\n`)],
+  ])('is not taken back once something else has changed: %s', (_, change) => {
+    staged();
     rotate('commit', 'reader', ...pair(keys.reader));
-    execFileSync('ssh-keygen', ['-q', '-k', '-u', '-f', etc('revoked_keys'), target.path('spare.pub')]);
+    change();
+    const after = [...files(), ...lists()];
+    expect(rotate('restore', 'reader', ...pair(keys.reader))).toMatchObject(ends(1, 'since the commit'));
+    expect([...files(), ...lists()]).toEqual(after);
+    expect(isRevoked('revoked_keys', keys.reader)).toBe(true);
+  });
+
+  it('is not taken back by copies that are older than the last commit', () => {
+    staged();
+    rotate('commit', 'reader', ...pair(keys.reader));
+    serial(etc('revoked_keys'), 'serial: 4711');
+    expect(rotate('commit', 'reader', ...pair(keys.reader)).exit).toBe(0);
+    const after = [...files(), ...lists()];
+    expect(rotate('restore', 'reader', ...pair(keys.reader))).toMatchObject(ends(1, 'does not come back'));
+    expect([...files(), ...lists()]).toEqual(after);
+  });
+
+  it('is not taken back when somebody revoked that very key meanwhile, although that changed nothing', () => {
+    staged();
+    rotate('commit', 'reader', ...pair(keys.reader));
+    const after = [...files(), ...lists()];
+    expect(spawnSync(target.path('lib/revoke-keys'), ['--key', keys.reader.name]).status).toBe(0);
+    expect(rotate('restore', 'reader', ...pair(keys.reader))).toMatchObject(ends(1, 'does not come back'));
+    expect([...files(), ...lists()]).toEqual(after);
+  });
+
+  it.each([
+    ['a key', () => `key ${keys.runner.name}`],
+    ['a serial number', () => `serial ${keys.runner.name} 4711`],
+  ])('that finished an earlier revocation of %s too is not taken back', (_, order) => {
+    staged();
+    writeFileSync(etc('user_ca_keys'), `${keys.runner.line}\n`);
+    const mark = 'mcp-pra revoke-keys: lifted when all of these are revoked';
+    writeFileSync(etc('disabled'), `${mark}\n${order()}\n`);
+    expect(rotate('commit', 'reader', ...pair(keys.reader))).toMatchObject({ exit: 0, err: '' });
+    const after = [...files(), ...lists()];
     expect(rotate('restore', 'reader', ...pair(keys.reader))).toMatchObject(
-      ends(1, 'another key was revoked'),
+      ends(1, 'also finished a revocation'),
     );
-    expect([isRevoked('revoked_keys', keys.reader), isRevoked('revoked_keys', keys.spare)]).toEqual([
-      true,
-      true,
-    ]);
+    expect([...files(), ...lists()]).toEqual(after);
+  });
+
+  it('that failed half way can be taken back', () => {
+    staged();
+    const both = files();
+    chmodSync(etc('allowed_signers'), 0o666); // the last file of a revocation but one
+    expect(rotate('commit', 'reader', ...pair(keys.reader))).toMatchObject(ends(1, 'only root can write'));
+    expect(isRevoked('revoked_keys', keys.reader)).toBe(true);
+    expect(rotate('restore', 'reader', ...pair(keys.reader))).toMatchObject({ exit: 0, err: '' });
+    expect(files()).toEqual(both);
+    expect(isRevoked('revoked_keys', keys.reader)).toBe(false);
+  });
+
+  it('leaves copies until they are forgotten; then nothing is taken back any more', () => {
+    staged();
+    rotate('commit', 'reader', ...pair(keys.reader));
+    const copies = (): string[] =>
+      readdirSync(target.path('run')).filter((name) => name.startsWith('rotation-'));
+    expect(copies()).toHaveLength(1);
+    expect(rotate('forget', 'reader', ...pair(keys.reader))).toMatchObject({
+      exit: 0,
+      out: 'changed copies thrown away\n',
+    });
+    expect(copies()).toEqual([]);
+    expect(rotate('forget', 'reader', ...pair(keys.reader))).toMatchObject({
+      exit: 0,
+      out: 'same no copies\n',
+    });
+    expect(rotate('restore', 'reader', ...pair(keys.reader))).toMatchObject(ends(1, 'does not come back'));
   });
 });
 
