@@ -276,6 +276,24 @@ describe('commit', () => {
   });
 });
 
+describe('while a change of sshd waits for its confirmation', () => {
+  it.each(['armed', 'restoring'])('(%s) no step but drain and forget is done', (marker) => {
+    staged();
+    mkdirSync(etc('rollback'));
+    writeFileSync(etc(`rollback/${marker}`), '');
+    const before = [...files(), ...lists()];
+    const refused = ends(1, 'waits for its confirmation');
+    expect(staged('reader', keys.reader, '--expires', '2028-02-03T04:05:06Z')).toMatchObject(refused);
+    for (const step of ['unstage', 'commit', 'restore'])
+      expect(rotate(step, 'reader', ...pair(keys.reader)), step).toMatchObject(refused);
+    expect(rotate('state')).toMatchObject(refused);
+    expect([...files(), ...lists()]).toEqual(before);
+    expect(rotate('forget', 'reader', ...pair(keys.reader))).toMatchObject({ exit: 0 });
+    rmSync(etc(`rollback/${marker}`));
+    expect(rotate('commit', 'reader', ...pair(keys.reader))).toMatchObject({ exit: 0, err: '' });
+  });
+});
+
 describe('the auto key', () => {
   it('has both keys valid in between, numbered as provisioning does it, and the old one revoked after', () => {
     expect(staged('auto', keys.auto)).toMatchObject({ exit: 0, err: '' });
