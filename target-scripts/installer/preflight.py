@@ -17,8 +17,8 @@ from .programs import HOST_KEY
 from .refusal import Refusal
 
 PYTHON = (3, 9)
-# 8.2 is the first with Include in sshd_config; -Y sign and verify came with 8.1.
-OPENSSH = (8, 2)
+# What revoke-keys asks of ssh-keygen. 8.2 is the first with Include in sshd_config; -Y sign and verify came with 8.1.
+OPENSSH = (8, 4)
 NEEDED = {
     '/usr/sbin/sshd': 'openssh-server',
     '/usr/bin/ssh': 'openssh-client (RHEL: openssh-clients)',

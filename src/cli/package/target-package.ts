@@ -62,7 +62,7 @@ const controlFields = (
   ['Installed-Size', String(Math.ceil(files.reduce((sum, { content }) => sum + content.length, 0) / 1_024))],
   [
     'Depends',
-    'python3 (>= 3.9), openssh-server (>= 1:8.2), openssh-client, sudo, systemd, util-linux, coreutils, passwd',
+    'python3 (>= 3.9), openssh-server (>= 1:8.4), openssh-client, sudo, systemd, util-linux, coreutils, passwd',
   ],
   ['Recommends', 'rsyslog, logrotate, fail2ban'],
   ['Section', 'admin'],
