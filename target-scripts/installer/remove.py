@@ -27,13 +27,15 @@ def remove(site, host):
     require_no_action(host)
     # Before anything goes: what waits would put files back into folders that are gone.
     sshd.take_back_earlier(host)
-    close_channels(host)
+    uids = close_channels(host)
     # One more may have begun before the switch was thrown.
     require_no_action(host)
     for name in ORDER:
         importlib.import_module(f'installer.{name}').remove(site, host)
         # Each step stays even when a later one fails: half removed is closed, and the next try goes on from there.
         host.finish_step()
+    # What was ended while it worked counts as failed, and systemd would remember its name until the next boot.
+    host.act([SYSTEMCTL, 'reset-failed', 'mcp-pra-*', *(f'user@{uid}.*' for uid in uids)], ok=None)
     if host.keeps_evidence and host.exists(ETC):
         host.note('same', 'evidence', f'{ETC} and {CANONICAL["STATE"]} stay')
 
@@ -47,7 +49,7 @@ def require_no_action(host):
 
 
 def close_channels(host):
-    """The switch first: an open connection outlives its key."""
+    """The switch first: an open connection outlives its key. Gives the numbers of the accounts."""
     if host.exists(ETC):
         host.write(f'{ETC}/disabled', 0o644, b'')
     for name in ('authorized_keys', 'principals'):
@@ -64,6 +66,7 @@ def close_channels(host):
             raise Refusal(f'processes of the two accounts do not end: {" ".join(map(str, left))}')
         time.sleep(0.05)
     host.finish_step()
+    return uids
 
 
 def processes_of(uids):

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeKey } from '../support/ssh-keys.ts';
 import { prepare, signWith, sshAs, submit, ticketFrom, type Loot } from '../support/thief.ts';
@@ -9,12 +9,18 @@ import { provisionVars, type LabKeys } from './provisioned.ts';
 // A host that was bare, became a target, worked as one and was decommissioned: every file of it is as before, but for those named here.
 
 const UNIT = 'lab-work.service';
+/** The accounts' own port. */
+const PORT = 4022;
 
 let lab: Lab;
 let host: LabHost;
 let keys: LabKeys;
 let vars: Record<string, unknown>;
 let bare: ReadonlyMap<string, string>;
+/** What the host did when it was bare. */
+let quiet: string;
+let named: string;
+let knownHosts: string;
 
 const sh = async (line: string): Promise<string> => {
   const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
@@ -22,11 +28,11 @@ const sh = async (line: string): Promise<string> => {
   return stdout.trim();
 };
 
-const loot = (key: string): Loot => ({
+const loot = (key: string, port = PORT): Loot => ({
   host: host.name,
   address: host.address,
-  port: 22,
-  knownHosts: lab.knownHosts,
+  port,
+  knownHosts,
   key,
 });
 
@@ -51,7 +57,6 @@ const ALIVE = [
   /^\/var\/(?:cache|spool\/rsyslog|tmp|backups)(?:\/|$)/u,
   /^\/var\/spool\/rsyslog$/u,
   /^\/(?:home\/admin|root)\/\.(?:ansible|sudo_as_admin_successful|cache|ssh)(?:\/|$)/u,
-  /^\/(?:home\/admin|root|var\/log|var\/lib|etc)$/u,
   // shadow(5) tools keep the state before the last change beside the file; the entries are gone from both the file itself.
   /^\/etc\/(?:passwd|group|shadow|gshadow|subuid|subgid)-$/u,
   /^\/etc\/(?:\.pwd\.lock|\.updated|resolv\.conf|mtab|machine-id)$/u,
@@ -67,6 +72,24 @@ const differences = async (): Promise<readonly string[]> => {
     .toSorted();
 };
 
+/** Services, listening sockets, sshd's rules for anybody, packet filters, accounts: what a file does not show. */
+const doings = (): Promise<string> =>
+  sh(`
+    systemctl list-units --all --plain --no-legend --type=service,socket,timer,path,mount |
+      awk '$1 !~ /^(user|run-|systemd-|apt-|logrotate|dpkg|e2scrub|fstrim|lab-container)/ {print $1, $2, $4 == "exited" ? "dead" : $4}' | sort -u
+    systemctl list-unit-files --plain --no-legend | sort
+    systemctl list-units --failed --plain --no-legend
+    ss -Hltun | awk '{print $1, $5}' | sort
+    for user in root admin nobody mcp-reader pra-runner; do sshd -T -C user=$user,host=x.invalid,addr=192.0.2.1,laddr=192.0.2.2,lport=22; done
+    nft list ruleset
+    getent passwd; getent group; ls /run /sys/fs/cgroup/system.slice | grep -i -e mcp -e pra || :`);
+
+/** Anything named after us, also where the host itself keeps writing, and every word of us in its configuration. */
+const traces = (): Promise<string> =>
+  sh(`
+    find / /run /tmp -xdev \\( -path /proc -o -path /sys -o -path /dev \\) -prune -o \\( -iname '*mcp*' -o -name '*pra-runner*' -o -name '*pra-exec*' -o -name '*pra-run*' \\) -print
+    grep -rIl -i -e mcp-pra -e mcp-reader -e mcp-wrapper -e pra-runner /etc /usr/local /run /var/spool /var/lib --exclude='*-' 2>/dev/null || :`);
+
 beforeAll(async () => {
   lab = await labUp({ hosts: 1 });
   host = lab.hosts[0] as LabHost;
@@ -80,7 +103,20 @@ beforeAll(async () => {
     approver: key('approver'),
     stranger: key('stranger'),
   };
-  vars = provisionVars(keys);
+  knownHosts = join(dir, 'known_hosts');
+  const known = readFileSync(lab.knownHosts, 'utf8');
+  writeFileSync(knownHosts, `${known}${known.replaceAll(host.address, `[${host.address}]:${String(PORT)}`)}`);
+  // With everything that may be chosen: what was never made cannot show that it goes.
+  vars = {
+    ...provisionVars(keys),
+    mcp_pra_break_glass_keys: [{ key: makeKey(dir, 'glass').line, from: [lab.gateway] }],
+    mcp_pra_user_ca_keys: [makeKey(dir, 'ca').line],
+    mcp_pra_sshd_port: PORT,
+    mcp_pra_sshd_hardened_algorithms: true,
+    mcp_pra_sudo_pin_digest: true,
+    mcp_pra_fail2ban: { ignore: [lab.gateway] },
+    mcp_pra_nftables: { ssh_from: [lab.gateway] },
+  };
   vars['mcp_pra_policy'] = { values: { restart_service: { unit: [UNIT] } } };
   await host.writeFile(
     `/etc/systemd/system/${UNIT}`,
@@ -88,8 +124,10 @@ beforeAll(async () => {
   );
   await sh(`systemctl daemon-reload; systemctl start ${UNIT}; touch /var/log/lab-was-here`);
   // One login before, so that what every login leaves is in both.
-  await sshAs(loot(lab.adminKey), 'admin', ['sudo', '-n', 'id', '-u']);
+  await sshAs(loot(lab.adminKey, 22), 'admin', ['sudo', '-n', 'id', '-u']);
   bare = await manifest();
+  quiet = await doings();
+  named = await traces();
   const run = await runPlaybook(lab, 'provision.yml', vars);
   if (run.code !== 0) throw new Error(run.output);
 });
@@ -132,7 +170,7 @@ describe('decommission.yml', () => {
   });
 
   test('leaves the evidence, by name, and nothing else; a container’s process with the number of an account goes on', async () => {
-    await sh(`systemd-run -q --unit=lab-container -p KillSignal=SIGKILL unshare --pid --mount --fork --kill-child /bin/sh -euc '
+    await sh(`systemd-run -q --collect --unit=lab-container -p KillSignal=SIGKILL unshare --pid --mount --fork --kill-child /bin/sh -euc '
       mount -t tmpfs none /mnt; mkdir /mnt/usr; mount --bind /usr /mnt/usr; ln -s usr/lib usr/lib64 usr/bin /mnt
       exec chroot --userspec=$(id -u mcp-reader) /mnt /usr/bin/sleep infinity'
       timeout 20 /bin/sh -c 'until pgrep -u mcp-reader sleep; do sleep 0.1; done'`);
@@ -150,7 +188,7 @@ describe('decommission.yml', () => {
       ['pra-runner', keys.runner],
     ] as const)
       expect((await sshAs(loot(key), account, ['version'])).code).toBe(255);
-    expect((await sshAs(loot(lab.adminKey), 'admin', ['sudo', '-n', 'id', '-u'])).stdout).toBe('0\n');
+    expect((await sshAs(loot(lab.adminKey, 22), 'admin', ['sudo', '-n', 'id', '-u'])).stdout).toBe('0\n');
     await sh('systemctl is-active -q lab-container; systemctl stop lab-container');
   });
 
@@ -163,7 +201,8 @@ describe('decommission.yml', () => {
     );
     expect(run.code, run.output).toBe(0);
     expect(await differences()).toEqual([]);
-    expect(await sh('systemctl list-units --all --no-legend "mcp-pra*"')).toBe('');
+    expect(await doings()).toBe(quiet);
+    expect(await traces()).toBe(named);
     const again = await runPlaybook(
       lab,
       'decommission.yml',
