@@ -84,7 +84,7 @@ const revoke = (hosts: Readonly<Record<string, Host>>, wish: Partial<FleetWish> 
     inventories: [inventory(hosts)],
     hosts: null,
     configured: [],
-    own: { reader: undefined, runner: undefined },
+    own: () => ({ kind: 'key', fingerprint: undefined }),
     more: [
       '--extra-vars',
       JSON.stringify({
@@ -165,4 +165,22 @@ describe('a host that the inventory calls otherwise (mcp_pra_host)', () => {
     ]);
     expect(answer.left).toEqual(['DB_2', 'db1']);
   });
+});
+
+test('sshd is asked about the key before and after: accepted, then refused, is proven; a host that is not configured is not', async () => {
+  const order = { ...ORDER, keys: [fingerprint(key.blob)], publicKeys: [key.blob.toString('base64')] };
+  const asked: string[] = [];
+  const accepts: RevocationPorts['accepts'] = (host, account) => {
+    asked.push(`${host} ${account}`);
+    return Promise.resolve(asked.length === 1);
+  };
+  const answer = await revoke(
+    { web1: {}, web2: {} },
+    { configured: ['web1'], order, ports: { ...ports, accepts } },
+  );
+  expect(answer.hosts.map(({ host, done, proven }) => [host, done, proven])).toEqual([
+    ['web1', true, true],
+    ['web2', true, false],
+  ]);
+  expect(asked).toEqual(['web1 reader', 'web1 runner', 'web1 reader']);
 });

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Config } from '../../config.ts';
-import { asPraError, PraError, type ExitCode } from '../../errors.ts';
+import { PraError, type ExitCode } from '../../errors.ts';
 import { fingerprint } from '../../request/sshsig.ts';
 import type { CliContext } from '../cli-context.ts';
 import { withProgress } from '../progress.ts';
+import type { OwnLogin } from '../revocation/host-proof.ts';
 import { keysHere, keysOfHosts, keysPage } from '../revocation/key-list.ts';
 import { beginLeft, INVENTORY_NAME, readLeft, saveLeft, type LeftHosts } from '../revocation/left-hosts.ts';
 import { describeOrder, orderFrom, type Order, type OrderFlags } from '../revocation/order.ts';
@@ -156,7 +157,7 @@ const carryOut = async (
         inventories: flags.inventory ?? left.inventories,
         hosts: left.hosts,
         configured: config.hosts.map(({ name }) => name),
-        own: await ownKeys(config, ports),
+        own: await ownLogins(config, ports),
         more,
         forks: flags.forks,
         seconds: flags.within,
@@ -164,14 +165,14 @@ const carryOut = async (
         onHost: (outcome) => {
           done += 1;
           progress.update(say('progress.revoke', { done }));
-          tell(hostLines(outcome, order));
+          tell(hostLines(outcome));
         },
         onRetry: (names, seconds) =>
           tell([say('revoke.again', { hosts: names.slice(0, 20).join(', '), seconds })]),
       });
     });
     const { hosts, left: again } = answer;
-    const undone = hosts.filter(({ proven }) => !proven).map(({ host }) => host);
+    const undone = hosts.filter((host) => !host.done);
     const saved = saveLeft(left, again);
     const seconds = (Date.now() - began) / 1_000;
     const report = {
@@ -187,6 +188,7 @@ const carryOut = async (
       say('revoke.sum', {
         done: hosts.length - undone.length,
         all: hosts.length,
+        proven: hosts.filter(({ proven }) => proven).length,
         seconds: seconds.toFixed(1),
       }),
     );
@@ -211,9 +213,10 @@ const record = async (
   const { principal, client } = context.caller();
   const detail = {
     what: describeOrder(report.order).slice(0, 1_000),
-    done: report.hosts.filter(({ proven }) => proven).length,
+    done: report.hosts.filter((host) => host.done).length,
+    proven: report.hosts.filter(({ proven }) => proven).length,
     left: report.hosts
-      .filter(({ proven }) => !proven)
+      .filter(({ done }) => !done)
       .map(({ host }) => host)
       .join(' ')
       .slice(0, 1_000),
@@ -225,21 +228,30 @@ const record = async (
 
 /** Failed before unreachable: a host that answered and is not right needs somebody at once. */
 const exitOf = ({ hosts, left }: RevocationReport): ExitCode => {
-  if (hosts.some(({ state, proven }) => !proven && state !== 'unreachable')) return 1;
-  return left !== null || hosts.some(({ proven }) => !proven) ? 5 : 0;
+  if (hosts.some(({ state, done }) => !done && state !== 'unreachable')) return 1;
+  return left !== null || hosts.some(({ done }) => !done) ? 5 : 0;
 };
 
-const ownKeys = async (
+/** A host with `certificate: true` is opened by its issuer's CA, whatever key files there are. */
+const ownLogins = async (
   config: Config,
   ports: RevocationPorts,
-): Promise<Record<ChannelAccount, string | undefined>> => {
-  const of = async (account: ChannelAccount): Promise<string | undefined> => {
-    const blob = await ports.publicKey(config.keys[account].path).catch((thrown: unknown) => {
-      throw asPraError(thrown);
-    });
+): Promise<(host: string, account: ChannelAccount) => OwnLogin> => {
+  const nameOf = async (path: string): Promise<string | undefined> => {
+    const blob = await ports.publicKey(path);
     return blob === undefined ? undefined : fingerprint(blob);
   };
-  return { reader: await of('reader'), runner: await of('runner') };
+  const issuer = config.certificates?.issuer;
+  const ca = issuer?.kind === 'ca' ? await nameOf(issuer.keyPath) : undefined;
+  const keys = {
+    reader: await nameOf(config.keys.reader.path),
+    runner: await nameOf(config.keys.runner.path),
+  };
+  const certified = new Set(config.hosts.filter(({ certificate }) => certificate).map(({ name }) => name));
+  return (host, account) =>
+    certified.has(host)
+      ? { kind: 'certificate', fingerprint: ca }
+      : { kind: 'key', fingerprint: keys[account] };
 };
 
 const chosen = (config: Config, names: readonly string[] | undefined): readonly string[] => {

@@ -4,10 +4,12 @@ import type { Config } from '../../config.ts';
 import { say } from '../say.ts';
 import type { Order } from './order.ts';
 import type { RevocationPorts } from './ports.ts';
-import type { AccountProof, HostOutcome, HostProof } from './revoke-fleet.ts';
+import type { AccountProof, HostProof } from './host-proof.ts';
+import type { HostOutcome } from './revoke-fleet.ts';
 
 const KEY = {
   refused: 'revoke.key_refused',
+  unseen: 'revoke.key_unseen',
   ACCEPTED: 'revoke.key_accepted',
   unasked: 'revoke.key_unasked',
   failed: 'revoke.key_failed',
@@ -18,10 +20,17 @@ const ACCOUNT = {
   revoked: 'revoke.account_revoked',
   closed: 'revoke.account_closed',
   FAILS: 'revoke.account_fails',
-} as const satisfies Record<AccountProof, string>;
+} as const satisfies Record<Exclude<AccountProof, `untried ${string}`>, string>;
+
+const accountWords = (account: string, proof: AccountProof): string => {
+  const known = Object.entries(ACCOUNT).find(([state]) => state === proof)?.[1];
+  return known === undefined
+    ? say('revoke.account_untried', { account, what: proof.replace('untried ', '') })
+    : say(known, { account });
+};
 
 /** What a person reads of one host. */
-export const hostLines = (outcome: HostOutcome, order: Order): readonly string[] => {
+export const hostLines = (outcome: HostOutcome): readonly string[] => {
   const { host, state, error, seconds, proof, ended } = outcome;
   if (state === 'failed') return [say('revoke.host_failed', { host, error: error ?? '' })];
   if (state === 'unreachable') return [say('revoke.host_unreachable', { host })];
@@ -30,12 +39,12 @@ export const hostLines = (outcome: HostOutcome, order: Order): readonly string[]
     proof === null
       ? [say('revoke.unproven_here')]
       : [
-          ...(order.keys.length + order.approvers.length > 0 ? [say(KEY[proof.key])] : []),
+          say(KEY[proof.key]),
           proof.before === 'none'
             ? say('revoke.before_none', { count: ended })
             : say(proof.before === 'dead' ? 'revoke.before_dead' : 'revoke.before_alive'),
-          say(ACCOUNT[proof.reader], { account: 'reader' }),
-          say(ACCOUNT[proof.runner], { account: 'runner' }),
+          accountWords('reader', proof.reader),
+          accountWords('runner', proof.runner),
         ];
   return [say('revoke.host', { host, seconds: seconds.toFixed(1), detail: detail.join('; ') })];
 };

@@ -1,26 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asPraError, PraError } from '../../errors.ts';
+import { PraError } from '../../errors.ts';
 import { fingerprint } from '../../request/sshsig.ts';
 import { readPublicKeyLine } from '../../request/ssh-public-key.ts';
 import { oneLine } from '../plain-text.ts';
 import { say } from '../say.ts';
 import { AtMost } from './at-most.ts';
+import {
+  ACCOUNTS,
+  AcceptedBefore,
+  isDone,
+  isProven,
+  proveHost,
+  type HostProof,
+  type OwnLogin,
+} from './host-proof.ts';
 import { playbookVars, type Order } from './order.ts';
 import type { ChannelAccount, OldConnection, RevocationPorts } from './ports.ts';
 import { runPlaybook, type TaskEvent } from './run-playbook.ts';
-
-/** What sshd of a host itself showed after the revocation. */
-export interface HostProof {
-  /** Whether sshd refuses the public keys; `unasked` where no public half is known. */
-  readonly key: 'refused' | 'ACCEPTED' | 'unasked' | 'failed';
-  /** Connections of ours that were open before. */
-  readonly before: 'dead' | 'ALIVE' | 'none';
-  /** The configured keys: `revoked` for the very key that was thrown out. */
-  readonly reader: AccountProof;
-  readonly runner: AccountProof;
-}
-
-export type AccountProof = 'works' | 'revoked' | 'closed' | 'FAILS';
 
 export interface HostOutcome {
   /** Its name in mcp-pra.yaml (`mcp_pra_host`). */
@@ -43,7 +39,9 @@ export interface HostOutcome {
   readonly error: string | null;
   /** Null where this machine has no configuration for the host. */
   readonly proof: HostProof | null;
-  /** Whether everything is as it should be. */
+  /** Whether it is revoked there, and nothing that was seen from here speaks against it. */
+  readonly done: boolean;
+  /** Whether all of it was seen from here too, before and after: not the host's word alone. */
   readonly proven: boolean;
 }
 
@@ -56,8 +54,8 @@ export interface FleetWish {
   readonly hosts: readonly string[] | null;
   /** Names that this machine can reach itself. */
   readonly configured: readonly string[];
-  /** Fingerprints of the configured transport keys, where they are known. */
-  readonly own: Readonly<Record<ChannelAccount, string | undefined>>;
+  /** What opens an account of a configured host for this machine. */
+  own(host: string, account: ChannelAccount): OwnLogin;
   readonly more: readonly string[];
   readonly forks: number;
   /** After so many seconds what is not done is left. */
@@ -75,13 +73,10 @@ export interface FleetAnswer {
   readonly left: readonly string[] | null;
 }
 
-const ACCOUNTS: readonly ChannelAccount[] = ['reader', 'runner'];
 /** Connections that are opened at the same time. */
 const AT_ONCE = 8;
 /** How long the revocation waits for connections that shall show that they die. A host that is down must not hold it up. */
 const WITNESS_MS = 3_000;
-const DEATH_MS = 5_000;
-const PROOF_MS = 15_000;
 const MAX_PAUSE = 8;
 const TASK = 'Revoke on the host';
 
@@ -91,9 +86,11 @@ const TASK = 'Revoke on the host';
  */
 export const revokeFleet = async (wish: FleetWish): Promise<FleetAnswer> => {
   const witnesses = new Map<string, readonly OldConnection[]>();
+  const asking = new AbortController();
   try {
-    return await revokeAndProve(wish, witnesses);
+    return await revokeAndProve(wish, witnesses, asking.signal);
   } finally {
+    asking.abort();
     for (const open of [...witnesses.values()].flat()) open.end();
   }
 };
@@ -101,6 +98,7 @@ export const revokeFleet = async (wish: FleetWish): Promise<FleetAnswer> => {
 const revokeAndProve = async (
   wish: FleetWish,
   witnesses: Map<string, readonly OldConnection[]>,
+  asking: AbortSignal,
 ): Promise<FleetAnswer> => {
   const { order, packageRoot, inventories, forks, more, configured } = wish;
   const began = Date.now();
@@ -108,6 +106,8 @@ const revokeAndProve = async (
   const over = AbortSignal.any([wish.signal, AbortSignal.timeout(wish.seconds * 1_000)]);
   const wanted = wish.hosts ?? configured;
   const reachable = wanted.filter((host) => configured.includes(host));
+  const accepted = new AcceptedBefore(wish.ports, order);
+  void accepted.ask(reachable, asking);
   await openWitnesses(wish, reachable, witnesses, over);
   const gate = new AtMost(AT_ONCE);
   const proofs: Promise<void>[] = [];
@@ -126,11 +126,27 @@ const revokeAndProve = async (
       if (event.task !== TASK) return;
       const host = members?.get(event.host) ?? event.host;
       const outcome = outcomeOf(event, host, elapsed());
+      if (outcome.state !== 'unreachable') accepted.end(host);
       if (outcome.state !== 'revoked' || !configured.includes(host)) return settle(outcome);
       proofs.push(
         gate.run(async () => {
-          const proof = await prove(wish, host, event, witnesses.get(host) ?? []);
-          settle({ ...outcome, proof, proven: isProven(proof), seconds: elapsed() });
+          const proof = await proveHost({
+            ports: wish.ports,
+            order,
+            host,
+            keys: publicKeysOf(order, event),
+            accepted,
+            witnesses: witnesses.get(host) ?? [],
+            own: (account) => wish.own(host, account),
+            isCaListed: /^found user_ca_keys /mu.test(event.stdout),
+          });
+          settle({
+            ...outcome,
+            proof,
+            done: isDone(proof),
+            proven: isProven(proof),
+            seconds: elapsed(),
+          });
         }),
       );
     };
@@ -161,6 +177,10 @@ const revokeAndProve = async (
     wish.onRetry(
       again.map(({ host }) => host),
       pause,
+    );
+    void accepted.ask(
+      again.map(({ host }) => host).filter((host) => configured.includes(host)),
+      asking,
     );
     await sleep(pause * 1_000, undefined, { signal: over }).catch(() => undefined);
     if (over.aborted) break;
@@ -205,7 +225,7 @@ const unheard = (of: {
 /** Under which names to try again what is not done. */
 const leftOf = (hosts: readonly HostOutcome[], configured: readonly string[]): readonly string[] =>
   hosts
-    .filter(({ proven, refused }) => !proven && !refused)
+    .filter(({ done, refused }) => !done && !refused)
     .map(({ host, inventory }) => (configured.includes(host) ? host : (inventory ?? host)));
 
 /** Connections with the configured keys, opened before anything changes: they have to be dead afterwards. */
@@ -226,54 +246,6 @@ const openWitnesses = async (
   await Promise.all(hosts.flatMap((host) => ACCOUNTS.map((account) => gate.run(() => open(host, account)))));
 };
 
-/** Asks sshd itself: the old connections, the thrown-out keys, and the keys that stay. */
-const prove = async (
-  { ports, order, own }: FleetWish,
-  host: string,
-  event: TaskEvent,
-  witnesses: readonly OldConnection[],
-): Promise<HostProof> => {
-  const signal = AbortSignal.timeout(PROOF_MS);
-  const before = await deathOf(order, witnesses);
-  const key = await refusalOf(ports, host, publicKeysOf(order, event), signal);
-  const account = async (name: ChannelAccount): Promise<AccountProof> => {
-    const self = own[name];
-    if (self !== undefined && order.keys.includes(self)) return 'revoked';
-    try {
-      await ports.works(host, name, signal);
-      return 'works';
-    } catch (thrown) {
-      const isClosed = asPraError(thrown).values['code'] === 'DISABLED';
-      return isClosed ? 'closed' : 'FAILS';
-    }
-  };
-  return { key, before, reader: await account('reader'), runner: await account('runner') };
-};
-
-const deathOf = async (order: Order, witnesses: readonly OldConnection[]): Promise<HostProof['before']> => {
-  // Removing an approver alone leaves connections open: they are not theirs.
-  if (witnesses.length === 0 || order.keys.length + order.serials.length === 0) return 'none';
-  const all = Promise.all(witnesses.map(({ closed }) => closed));
-  await Promise.race([all, sleep(DEATH_MS, undefined, { ref: false })]);
-  return witnesses.some(({ isOpen }) => isOpen) ? 'ALIVE' : 'dead';
-};
-
-const refusalOf = async (
-  ports: RevocationPorts,
-  host: string,
-  keys: readonly Buffer[],
-  signal: AbortSignal,
-): Promise<HostProof['key']> => {
-  if (keys.length === 0) return 'unasked';
-  try {
-    for (const key of keys)
-      for (const account of ACCOUNTS) if (await ports.accepts(host, account, key, signal)) return 'ACCEPTED';
-    return 'refused';
-  } catch {
-    return 'failed';
-  }
-};
-
 /** Public halves that the order has, and those the host found in its own files. */
 const publicKeysOf = (order: Order, { stdout }: TaskEvent): readonly Buffer[] => {
   const found = stdout
@@ -285,9 +257,6 @@ const publicKeysOf = (order: Order, { stdout }: TaskEvent): readonly Buffer[] =>
   const all = new Map([...known, ...found].map((blob) => [fingerprint(blob), blob]));
   return [...all.values()];
 };
-
-const isProven = ({ key, before, reader, runner }: HostProof): boolean =>
-  !['ACCEPTED', 'failed'].includes(key) && before !== 'ALIVE' && reader !== 'FAILS' && runner !== 'FAILS';
 
 const outcomeOf = (event: TaskEvent, host: string, seconds: number): HostOutcome => {
   const lines = event.stdout.split('\n');
@@ -315,7 +284,8 @@ const outcomeOf = (event: TaskEvent, host: string, seconds: number): HostOutcome
     seconds,
     error: done ? null : oneLine(why.trim()).slice(0, 400),
     proof: null,
-    proven: done,
+    done,
+    proven: false,
   };
 };
 
@@ -330,5 +300,6 @@ const nothingOf = (host: string, inventory: string | null, state: HostOutcome['s
   seconds: 0,
   error: null,
   proof: null,
+  done: false,
   proven: false,
 });
