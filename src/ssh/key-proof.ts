@@ -2,6 +2,7 @@
 import ssh2 from 'ssh2';
 import { PraError } from '../errors.ts';
 import { connect } from './connect.ts';
+import type { Connection } from './connection.ts';
 import type { HostAddress } from './host-address.ts';
 import { hostKeyOrder, judgeHostKey, knownKeys } from './host-key.ts';
 import { openIdentity, type Identity } from './identity.ts';
@@ -14,6 +15,8 @@ type Account = 'reader' | 'runner';
 /** A connection that was open before something changed, and whether it still is. */
 export interface Witness {
   readonly isOpen: boolean;
+  /** The connection to the jump host is gone: that this one is closed then says nothing about the host. */
+  readonly isCut: boolean;
   /** Resolves when it was closed, from whichever side. */
   readonly closed: Promise<void>;
   end(): void;
@@ -56,7 +59,7 @@ export class KeyProof {
   /** Logs in with the configured key and stays. Throws as `connect` does. */
   async witness(host: string, account: Account, signal: AbortSignal): Promise<Witness> {
     const key = this.#options.accounts[account];
-    const client = await this.#connect(host, account, await openIdentity(account, key), signal);
+    const { client, jump } = await this.#connect(host, account, await openIdentity(account, key), signal);
     const { promise, resolve } = Promise.withResolvers<void>();
     const state = { isOpen: true };
     const over = (): void => {
@@ -67,6 +70,9 @@ export class KeyProof {
     return {
       get isOpen() {
         return state.isOpen;
+      },
+      get isCut() {
+        return jump?.alive === false;
       },
       closed: promise,
       end: () => client.destroy(),
@@ -82,7 +88,7 @@ export class KeyProof {
     const agent = new PublicKeyOnly(key);
     const username = this.#options.accounts[account].user;
     try {
-      (await this.#connect(host, account, { type: 'agent', username, agent }, signal)).destroy();
+      (await this.#connect(host, account, { type: 'agent', username, agent }, signal)).client.destroy();
     } catch (thrown) {
       const isAnswer = thrown instanceof PraError && ['AUTH_REFUSED', 'KEY_PASSPHRASE'].includes(thrown.code);
       if (!isAnswer) throw thrown;
@@ -99,10 +105,10 @@ export class KeyProof {
     account: Account,
     identity: Identity,
     signal: AbortSignal,
-  ): Promise<ssh2.Client> {
+  ): Promise<{ readonly client: ssh2.Client; readonly jump: Connection | undefined }> {
     const host = this.#host(name);
     const known = knownKeys(await readKnownHosts(this.#options.knownHosts), host);
-    const via = host.jump === undefined ? undefined : await this.#lines.via(host.jump).connection();
+    const jump = host.jump === undefined ? undefined : await this.#lines.via(host.jump).connection();
     const wish = {
       host,
       account,
@@ -112,7 +118,16 @@ export class KeyProof {
       judge: (presented: Buffer) => judgeHostKey(host, known, presented),
       signal,
     };
-    return connect(wish, via?.client);
+    // As long as ours lives: the jump host's connection would end when nobody has used it for a while, and ours with it.
+    const leave = jump?.use();
+    try {
+      const client = await connect(wish, jump?.client);
+      if (leave !== undefined) client.once('close', leave);
+      return { client, jump };
+    } catch (thrown) {
+      leave?.();
+      throw thrown;
+    }
   }
 
   #host(name: string): HostAddress {

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Config } from '../../config.ts';
-import { PraError, type ExitCode } from '../../errors.ts';
+import { asPraError, PraError, type ExitCode } from '../../errors.ts';
 import { fingerprint } from '../../request/sshsig.ts';
 import type { CliContext } from '../cli-context.ts';
 import { withProgress } from '../progress.ts';
@@ -97,9 +97,24 @@ export const addKeys = (program: Command, cli: Cli): void => {
         return 0;
       }
       const reports: RevocationReport[] = [];
-      for (const left of work) reports.push(await carryOut(context, config, left, flags, more));
+      const exits: ExitCode[] = [];
+      for (const left of work) {
+        try {
+          if (left instanceof PraError) throw left;
+          const report = await carryOut(context, config, left, flags, more);
+          reports.push(report);
+          exits.push(exitOf(report));
+        } catch (thrown) {
+          // A new one that did not begin: whoever gave it is told, and types it again.
+          if (flags.retry !== true) throw thrown;
+          const { message, hint, exit } = asPraError(thrown);
+          const path = left instanceof PraError ? '' : `${left.path}: `;
+          context.io.stderr.write(`${path}${message} ${hint}\n`);
+          exits.push(exit);
+        }
+      }
       if (context.json) context.show(reports, () => undefined);
-      return Math.max(...reports.map(exitOf)) as ExitCode;
+      return worst(exits);
     }),
   );
 };
@@ -115,7 +130,7 @@ interface RevocationReport {
 }
 
 /** The new order as a file of hosts that are left, or those that earlier commands left. */
-const plan = (config: Config, flags: RevokeFlags): readonly LeftHosts[] => {
+const plan = (config: Config, flags: RevokeFlags): readonly (LeftHosts | PraError)[] => {
   if (flags.retry === true) {
     const { key, fingerprint: name, approver, serial, ca, allHosts, host } = flags;
     if ([key, name, approver, serial, ca, allHosts, host].some((flag) => flag !== undefined))
@@ -129,7 +144,9 @@ const plan = (config: Config, flags: RevokeFlags): readonly LeftHosts[] => {
   const missing = inventories.find((path) => !path.includes(',') && !existsSync(path));
   if (missing !== undefined)
     throw new PraError('USAGE', { what: say('revoke.no_inventory', { path: missing }) });
-  return [beginLeft(config.stateDir, order, inventories, flags.host ?? null, new Date())];
+  // --retry may be typed in another folder. A list of hosts (with a comma) is no path.
+  const places = inventories.map((path) => (path.includes(',') ? path : resolve(path)));
+  return [beginLeft(config.stateDir, order, places, flags.host ?? null, new Date())];
 };
 
 const carryOut = async (
@@ -143,6 +160,7 @@ const carryOut = async (
   const { order } = left;
   context.note(say('revoke.begin', { what: describeOrder(order) }));
   const ports = await context.parts.openRevocation(config);
+  let hasAnswer = false;
   try {
     let done = 0;
     const answer = await withProgress(context.io, say('progress.revoke', { done }), async (progress) => {
@@ -171,6 +189,7 @@ const carryOut = async (
           tell([say('revoke.again', { hosts: names.slice(0, 20).join(', '), seconds })]),
       });
     });
+    hasAnswer = true;
     const { hosts, left: again } = answer;
     const undone = hosts.filter((host) => !host.done);
     const saved = saveLeft(left, again);
@@ -180,7 +199,7 @@ const carryOut = async (
       seconds,
       hosts,
       left: again?.length === 0 ? null : saved.path,
-      notes: await notes({ config, order, hosts, ports }),
+      notes: notes({ config, order, hosts }),
     };
     await record(context, ports, report);
     for (const note of report.notes) context.note(note);
@@ -199,6 +218,10 @@ const carryOut = async (
           : say('revoke.left', { count: again.length, path: report.left }),
       );
     return report;
+  } catch (thrown) {
+    // Ansible did not get to any host: nothing has begun, so there is nothing to go on with.
+    if (!hasAnswer && flags.retry !== true) saveLeft(left, []);
+    throw thrown;
   } finally {
     await ports.close();
   }
@@ -224,6 +247,12 @@ const record = async (
   await ports
     .record({ kind: 'note', code: 'KEYS_REVOKED', actor: `${principal}/${client}`, detail })
     .catch(() => context.io.stderr.write(`${say('revoke.not_recorded')}\n`));
+};
+
+/** A host that is not right comes before everything else, and one that is only not reached comes last. */
+const worst = (exits: readonly ExitCode[]): ExitCode => {
+  if (exits.includes(1)) return 1;
+  return exits.find((exit) => exit !== 0 && exit !== 5) ?? (exits.includes(5) ? 5 : 0);
 };
 
 /** Failed before unreachable: a host that answered and is not right needs somebody at once. */

@@ -13,7 +13,7 @@ export interface HostProof {
    * them from here before, as with a key that only other addresses may use. `unasked`: there is no key it could be asked about.
    */
   readonly key: 'refused' | 'unseen' | 'ACCEPTED' | 'unasked' | 'failed';
-  /** Connections of ours that were open before. */
+  /** Connections of ours that were open before; `none` also where only the jump host's connection ended. */
   readonly before: 'dead' | 'ALIVE' | 'none';
   /** The configured logins: `revoked` where the very key or CA of it was thrown out. */
   readonly reader: AccountProof;
@@ -131,7 +131,8 @@ const deathOf = async (order: Order, witnesses: readonly OldConnection[]): Promi
   if (witnesses.length === 0 || order.keys.length + order.serials.length === 0) return 'none';
   const all = Promise.all(witnesses.map(({ closed }) => closed));
   await Promise.race([all, sleep(DEATH_MS, undefined, { ref: false })]);
-  return witnesses.some(({ isOpen }) => isOpen) ? 'ALIVE' : 'dead';
+  if (witnesses.some(({ isOpen }) => isOpen)) return 'ALIVE';
+  return witnesses.every(({ isCut }) => isCut) ? 'none' : 'dead';
 };
 
 const refusalOf = async (wish: ProofWish, signal: AbortSignal): Promise<HostProof['key']> => {

@@ -65,8 +65,11 @@ export const saveLeft = (left: LeftHosts, hosts: readonly string[] | null): Left
   return { ...left, hosts };
 };
 
-/** Every revocation that is left, oldest first. Throws USAGE for a file that is not one: it must not be passed over. */
-export const readLeft = (stateDir: string): readonly LeftHosts[] => {
+/**
+ * Every revocation that is left, oldest first; REVOCATION_FILE in the place of a file that is none. That one must not be passed over,
+ * and must not hold up the others.
+ */
+export const readLeft = (stateDir: string): readonly (LeftHosts | PraError)[] => {
   let names: readonly string[];
   try {
     names = readdirSync(folderOf(stateDir));
@@ -82,7 +85,7 @@ export const readLeft = (stateDir: string): readonly LeftHosts[] => {
       try {
         return { path, ...file.parse(JSON.parse(readFileSync(path, 'utf8'))) };
       } catch (thrown) {
-        throw new PraError('REVOCATION_FILE', { path }, thrown);
+        return new PraError('REVOCATION_FILE', { path }, thrown);
       }
     });
 };

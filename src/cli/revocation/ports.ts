@@ -6,6 +6,8 @@ export type ChannelAccount = 'reader' | 'runner';
 /** A connection that was opened before the revocation. */
 export interface OldConnection {
   readonly isOpen: boolean;
+  /** The connection to its jump host is gone: being closed then says nothing about the host. */
+  readonly isCut: boolean;
   readonly closed: Promise<void>;
   end(): void;
 }

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Config } from '../../config.ts';
+import { fingerprint } from '../../request/sshsig.ts';
 import { say } from '../say.ts';
 import type { Order } from './order.ts';
-import type { RevocationPorts } from './ports.ts';
 import type { AccountProof, HostProof } from './host-proof.ts';
 import type { HostOutcome } from './revoke-fleet.ts';
 
@@ -50,22 +50,15 @@ export const hostLines = (outcome: HostOutcome): readonly string[] => {
 };
 
 /** What a person still has to know or do after a revocation. */
-export const notes = async (of: {
+export const notes = (of: {
   readonly config: Config;
   readonly order: Order;
   readonly hosts: readonly HostOutcome[];
-  readonly ports: RevocationPorts;
-}): Promise<readonly string[]> => {
-  const { config, order, hosts, ports } = of;
+}): readonly string[] => {
+  const { config, order, hosts } = of;
   const done = hosts.filter(({ state }) => state === 'revoked');
   const isListed = done.some(({ listed }) => listed);
-  const own = await Promise.all(
-    [config.keys.reader, config.keys.runner].map(({ path }) => ports.publicKey(path)),
-  );
-  const blobs = [
-    ...order.publicKeys,
-    ...own.filter((blob) => blob !== undefined).map((blob) => blob.toString('base64')),
-  ];
+  const revoked = new Set([...order.keys, ...hosts.flatMap(({ found }) => found)]);
   return [
     ...(done.length > 0 && !isListed && order.keys.length > 0 ? [say('revoke.unlisted')] : []),
     ...(done.length > 0 && !isListed
@@ -76,18 +69,20 @@ export const notes = async (of: {
       ...(left['pra-runner'] === 0 ? [say('revoke.no_key_left', { host, account: 'runner' })] : []),
       ...(left['allowed_signers'] === 0 ? [say('revoke.no_person_left', { host })] : []),
     ]),
-    ...filesThatName(config, order, blobs).map((path) => say('revoke.files', { path })),
+    ...filesThatName(config, order, revoked).map((path) => say('revoke.files', { path })),
   ];
 };
 
-/** Files for provisioning beside the configuration that still hold what was revoked. */
-const filesThatName = (config: Config, order: Order, blobs: readonly string[]): readonly string[] => {
-  const revoked = blobs.filter((blob) => order.publicKeys.includes(blob));
+/** Files for provisioning beside the configuration that still hold what was revoked, however the order named it. */
+const filesThatName = (config: Config, order: Order, revoked: ReadonlySet<string>): readonly string[] => {
   const names = order.approvers.map((name) => `${name} namespaces=`);
   return ['provision-vars.yml', 'transport-keys.yml']
     .map((name) => join(dirname(config.path), name))
     .filter((path) => {
       const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-      return [...revoked, ...names].some((word) => text.includes(word));
+      const keys = [...text.matchAll(/\bAAAA[A-Za-z0-9+/]+={0,2}/gu)].map(([base64]) =>
+        fingerprint(Buffer.from(base64, 'base64')),
+      );
+      return keys.some((key) => revoked.has(key)) || names.some((word) => text.includes(word));
     });
 };

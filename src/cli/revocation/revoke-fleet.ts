@@ -29,6 +29,8 @@ export interface HostOutcome {
   readonly refused: boolean;
   /** Whether anything of the order was listed there. */
   readonly listed: boolean;
+  /** Fingerprints of the keys that it found in its files and took out. */
+  readonly found: readonly string[];
   /** Processes of open connections that were ended. */
   readonly ended: number;
   /** Keys, CAs and signers that are left, by file. */
@@ -210,6 +212,11 @@ const unheard = (of: {
     aborted
       ? nothingOf(host, inventory, 'unreachable')
       : { ...nothingOf(host, inventory, 'failed'), error: say('revoke.unheard', { code }) };
+  // A name that an inventory which could be read has not, nor the configuration, was mistyped: trying again would not help.
+  const missing = (name: string): HostOutcome => ({
+    ...nothingOf(name, null, 'missing'),
+    refused: of.members !== undefined && !wish.configured.includes(name),
+  });
   const members = [...(of.members ?? [])].filter(([inventory, host]) => isMeant(inventory, host));
   const known = new Set(members.flat());
   const others = (wish.hosts ?? wish.configured).filter((name) => !known.has(name) && !names.has(name));
@@ -218,7 +225,7 @@ const unheard = (of: {
     ...members
       .filter(([inventory]) => !names.has(inventory))
       .map(([inventory, host]) => silent(host, inventory)),
-    ...others.map((name) => (isTold ? nothingOf(name, null, 'missing') : silent(name, null))),
+    ...others.map((name) => (isTold ? missing(name) : silent(name, null))),
   ];
 };
 
@@ -247,16 +254,18 @@ const openWitnesses = async (
 };
 
 /** Public halves that the order has, and those the host found in its own files. */
-const publicKeysOf = (order: Order, { stdout }: TaskEvent): readonly Buffer[] => {
-  const found = stdout
+const publicKeysOf = (order: Order, event: TaskEvent): readonly Buffer[] => {
+  const known = order.publicKeys.map((base64) => Buffer.from(base64, 'base64'));
+  const all = new Map([...known, ...keysFound(event)].map((blob) => [fingerprint(blob), blob]));
+  return [...all.values()];
+};
+
+const keysFound = ({ stdout }: TaskEvent): readonly Buffer[] =>
+  stdout
     .split('\n')
     .filter((line) => line.startsWith('found '))
     .map((line) => readPublicKeyLine(line.split(' ').slice(2).join(' ')))
     .filter((blob) => blob !== undefined);
-  const known = order.publicKeys.map((base64) => Buffer.from(base64, 'base64'));
-  const all = new Map([...known, ...found].map((blob) => [fingerprint(blob), blob]));
-  return [...all.values()];
-};
 
 const outcomeOf = (event: TaskEvent, host: string, seconds: number): HostOutcome => {
   const lines = event.stdout.split('\n');
@@ -279,6 +288,7 @@ const outcomeOf = (event: TaskEvent, host: string, seconds: number): HostOutcome
     state,
     refused: event.rc === 2,
     listed: lines.some((line) => line.startsWith('found ')),
+    found: keysFound(event).map(fingerprint),
     ended,
     left: Object.fromEntries(numbers),
     seconds,
@@ -295,6 +305,7 @@ const nothingOf = (host: string, inventory: string | null, state: HostOutcome['s
   state,
   refused: false,
   listed: false,
+  found: [],
   ended: 0,
   left: {},
   seconds: 0,
