@@ -129,6 +129,8 @@ describe('on a bare host', () => {
       '/etc/mcp-pra/disabled',
       '/etc/mcp-pra/rollback/**',
       '/run/mcp-pra/**',
+      '/run/mcp-pra-setup.lock',
+      '/run/mcp-pra-revoke.lock',
       '/var/lib/mcp-pra/**',
     ];
     const elsewhere = /^\/var\/log\/|^\/etc\/(?:fail2ban\/|at\.deny$)/u;
