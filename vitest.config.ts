@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 // Three projects: unit (pure), integration (processes and the embedded target), lab (booted Debian hosts).
-// The lab runs in one worker: its hosts are shared and cost seconds to boot.
+// Each file of the lab boots hosts of its own; two at a time keep two cores busy, for each waits half of its time.
 export default defineConfig({
   test: {
     projects: [
@@ -27,7 +27,7 @@ export default defineConfig({
           include: ['test/lab/**/*.test.ts', 'test/attack/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 900_000,
-          fileParallelism: false,
+          maxWorkers: 2,
         },
       },
     ],
