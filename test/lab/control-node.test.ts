@@ -15,6 +15,13 @@ const PTY = join(ROOT, 'test/support/pty.py');
 const ETC = '/etc/mcp-pra-server';
 const PASSPHRASE = `control ${String(process.pid)} node`;
 
+const PARTS = ['dist', 'catalog', 'target-scripts', 'ansible', 'package.json', 'node_modules/better-sqlite3'];
+/** Ansible and what it needs of Python, as this machine has them. */
+const ANSIBLE = [
+  'ansible-core python3-cffi-backend python3-cryptography python3-distutils python3-jinja2 python3-lib2to3 python3-markupsafe',
+  'python3-packaging python3-pkg-resources python3-resolvelib python3-yaml libyaml-0-2',
+].flatMap((line) => line.split(' '));
+
 let lab: Lab;
 let keys: LabKeys;
 let control: LabHost;
@@ -66,22 +73,26 @@ beforeAll(async () => {
   [control, target] = lab.hosts as [LabHost, LabHost];
   const opt = join(control.rootDir, 'opt/mcp-pra');
   mkdirSync(opt, { recursive: true });
-  for (const part of ['dist', 'catalog', 'target-scripts', 'package.json', 'node_modules/better-sqlite3'])
-    cpSync(join(ROOT, part), join(opt, part), { recursive: true });
+  for (const part of PARTS) cpSync(join(ROOT, part), join(opt, part), { recursive: true });
   cpSync(join(ROOT, 'node_modules/node/bin/node'), join(control.rootDir, 'usr/bin/node'));
-  for (const unit of ['mcp-pra.socket', 'mcp-pra@.service'])
+  for (const unit of ['mcp-pra.socket', 'mcp-pra@.service', 'mcp-pra-rotate.service'])
     await control.writeFile(`/etc/systemd/system/${unit}`, readFileSync(join(UNITS, unit), 'utf8'));
 
   await sh(
     'useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin mcp-pra; groupadd --system mcp-pra-clients',
   );
-  await sh(`install -d -o root -g mcp-pra -m 0750 ${ETC} ${ETC}/keys; install -d -m 0700 ${ETC}/credentials`);
+  await sh(`install -d -o root -g mcp-pra -m 1770 ${ETC} ${ETC}/keys; install -d -m 0700 ${ETC}/credentials`);
   for (const account of ['reader', 'runner', 'auto'] as const) {
     const copy = join(lab.dir, `encrypted-${account}`);
     cpSync(keys[account], copy);
     execFileSync('ssh-keygen', ['-q', '-p', '-a', '4', '-N', PASSPHRASE, '-f', copy]);
     await control.writeFile(`${ETC}/keys/${account}`, readFileSync(copy, 'utf8'), 0o600);
-    await sh(`chown mcp-pra: ${ETC}/keys/${account}`);
+    await control.writeFile(
+      `${ETC}/keys/${account}.pub`,
+      readFileSync(`${keys[account]}.pub`, 'utf8'),
+      0o644,
+    );
+    await sh(`chown mcp-pra: ${ETC}/keys/${account} ${ETC}/keys/${account}.pub`);
     await sh(
       `systemd-creds encrypt --with-key=host --name=${account} - ${ETC}/credentials/${account}`,
       PASSPHRASE,
@@ -218,5 +229,94 @@ describe('mcp-pra as a service of a control node', () => {
     );
     expect(await sh('stat -c "%U %a" /var/lib/mcp-pra-server')).toBe('mcp-pra 700');
     expect(await sh('find /var/lib/mcp-pra-server -type f -perm /077')).toBe('');
+  });
+});
+
+describe('the unit that rotates', () => {
+  const own = async (path: string, content: string, mode: number): Promise<void> => {
+    await control.writeFile(path, content, mode);
+    await sh(`chown mcp-pra: ${path}`);
+  };
+  const publicHalves = async (): Promise<readonly string[]> =>
+    (await sh(`cat ${ETC}/keys/reader.pub ${ETC}/keys/runner.pub ${ETC}/keys/auto.pub`)).split('\n');
+  /** One run as the timer starts it; what it said. */
+  const rotate = async (): Promise<string> => {
+    const { code } = await control.run(['systemctl', 'start', 'mcp-pra-rotate.service'], {
+      timeoutMs: 240_000,
+    });
+    const said = await sh('journalctl -u mcp-pra-rotate -o cat --no-pager');
+    expect(code, said).toBe(0);
+    return said;
+  };
+
+  beforeAll(async () => {
+    const files = execFileSync('dpkg', ['-L', ...ANSIBLE], { encoding: 'utf8' });
+    const packed = execFileSync('tar', ['-c', '--no-recursion', '-P', '-T', '-'], {
+      input: files,
+      maxBuffer: 1 << 28,
+    });
+    execFileSync('tar', ['-x', '-C', control.rootDir, '--keep-directory-symlink'], { input: packed });
+    await own(`${ETC}/admin`, readFileSync(lab.adminKey, 'utf8'), 0o600);
+    const line = (name: keyof LabKeys): string => readFileSync(`${keys[name]}.pub`, 'utf8').trim();
+    const lists = {
+      mcp_pra_reader_keys: [line('reader')],
+      mcp_pra_runner_keys: [line('runner')],
+      mcp_pra_auto_keys: [line('auto')],
+    };
+    await own(`${ETC}/transport-keys.yml`, JSON.stringify(lists), 0o600);
+    const host = {
+      ansible_host: target.address,
+      ansible_user: 'admin',
+      ansible_ssh_private_key_file: `${ETC}/admin`,
+      ansible_ssh_common_args: `-o UserKnownHostsFile=${ETC}/known_hosts`,
+    };
+    const inventory = { all: { hosts: { [target.name]: host } } };
+    await control.writeFile(`${ETC}/inventory.yml`, JSON.stringify(inventory), 0o644);
+  });
+
+  test('gives all three keys successors with their passphrases, and sessions go on', async () => {
+    const before = await publicHalves();
+    await rotate();
+    const after = await publicHalves();
+    for (const line of after) expect(before).not.toContain(line);
+    const listed = await sh(`cat ${ETC}/transport-keys.yml`);
+    for (const line of after) expect(listed).toContain(line);
+    expect(await sh(`find ${ETC}/keys -printf '%f %u %m\\n' | grep -v pub | sort`)).toBe(
+      'alice mcp-pra 600\nauto mcp-pra 600\nkeys root 1770\nreader mcp-pra 600\nrunner mcp-pra 600',
+    );
+    const [, looked] = await session();
+    expect(JSON.stringify(looked)).toContain('load_1m');
+  });
+
+  test('rotates the two others where there is no auto key, and says so', async () => {
+    const path = `${ETC}/mcp-pra.yaml`;
+    const kept = await sh(`cat ${path}`);
+    const config = JSON.parse(kept) as { keys: Record<string, object> };
+    const { auto: _, ...others } = config.keys;
+    await control.writeFile(path, JSON.stringify({ ...config, keys: others }), 0o644);
+    const before = await publicHalves();
+    try {
+      expect(await rotate()).toContain('NOTHING TO ROTATE: mcp-pra.yaml names no file for keys.auto.');
+    } finally {
+      await control.writeFile(path, kept, 0o644);
+    }
+    const after = await publicHalves();
+    expect(after.map((line) => before.includes(line))).toEqual([false, false, true]);
+  });
+
+  test('may not replace what decides where the server goes and whom it believes', async () => {
+    for (const file of ['mcp-pra.yaml', 'known_hosts', 'inventory.yml']) {
+      const moved = await control.run([
+        'runuser',
+        '-u',
+        'mcp-pra',
+        '--',
+        'mv',
+        '-f',
+        `${ETC}/admin`,
+        `${ETC}/${file}`,
+      ]);
+      expect(moved.stderr).toContain('Operation not permitted');
+    }
   });
 });

@@ -175,6 +175,9 @@ touch /etc/mcp-pra-server/keys/reader.next || exit 4
 ! sudo -n true 2>/dev/null || exit 6
 `;
   await host.writeFile('/usr/local/bin/ansible-playbook', stub, 0o755);
+  // Keys without passphrases; test/lab/control-node.test.ts has it with them, and with Ansible.
+  const none = '[Service]\nLoadCredentialEncrypted=\n';
+  await host.writeFile('/etc/systemd/system/mcp-pra-rotate.service.d/none.conf', none);
   const prepare =
     'set -e; useradd --system mcp-pra; install -d -o mcp-pra /etc/mcp-pra-server /etc/mcp-pra-server/keys; chmod 0777 /etc; systemctl daemon-reload';
   expect((await host.run(['sh', '-c', prepare])).code).toBe(0);
@@ -192,8 +195,8 @@ touch /etc/mcp-pra-server/keys/reader.next || exit 4
   );
   const [user, ...asked] = (await host.readFile('/etc/mcp-pra-server/asked')).trim().split('\n');
   expect(user).toBe('mcp-pra');
-  const words =
-    '-i /etc/mcp-pra-server/inventory.yml -e {"mcp_pra_config": "/etc/mcp-pra-server/mcp-pra.yaml"} --tags reader,pra,auto';
+  const ours = '"mcp_pra_command": ["/usr/bin/node", "/opt/mcp-pra/dist/main.js"]';
+  const words = `-i /etc/mcp-pra-server/inventory.yml -e {${ours}, "mcp_pra_config": "/etc/mcp-pra-server/mcp-pra.yaml"} --tags reader,pra,auto`;
   expect(asked.join(' ')).toBe(`${words} /opt/mcp-pra/ansible/playbooks/rotate-keys.yml`);
   expect(asked).toHaveLength(7);
 });
