@@ -319,7 +319,8 @@ test.each([
       more: { certificates: { issuer: { ca_key: join(dir, 'ca') } } },
     });
     try {
-      expect((await operator.cli('look', 'uptime', '--host', 'h1')).code).toBe(0);
+      const looked = await operator.cli('look', 'uptime', '--host', 'h1');
+      expect(looked, looked.stderr).toMatchObject({ code: 0 });
       const proof = await operator.cli('rotation', 'prove', 'reader', '--which', 'old', '--host', 'h1');
       expect(proof.stdout + proof.stderr).toContain(`h1: ${answer}`);
     } finally {
