@@ -31,6 +31,7 @@ const steps = (list: readonly Step[], ...flags: string[]): string[] => {
   const said = execFileSync('python3', ['-IB', DOOR, root, ...flags], {
     input: JSON.stringify(list),
     encoding: 'utf8',
+    stdio: 'pipe',
   });
   return said === '' ? [] : (JSON.parse(said) as string[]);
 };
