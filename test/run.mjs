@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { install, need, node, root } from './support/install.mjs';
 
 need({ python3: 'python3', 'ssh-keygen': 'openssh-client', ssh: 'openssh-client' });
@@ -38,6 +39,17 @@ process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
 // What a suite wants said at the end, a line each: a count in the middle of a long run is read by nobody.
 process.env.MCP_PRA_SUMMARY = join(reports, 'summary');
 const totals = { passed: 0, failed: 0, skipped: 0 };
+// Said again at the very end: in a run of half an hour nobody finds the one line that matters.
+const failures = [];
+const describeFailure = (project, path, test, message) => {
+  const lines = stripVTControlCharacters(message)
+    .split('\n')
+    .filter((line) => !/^\s+at (?:new Promise|.*(?:node_modules|node:))/u.test(line));
+  failures.push(
+    `FAILED ${project} ${relative(root, path)}${test === '' ? '' : ` > ${test}`}`,
+    ...lines.slice(0, 30).map((line) => `    ${line.slice(0, 500)}`),
+  );
+};
 let broken = false;
 // The lab last and alone: its hosts want the cores for themselves.
 for (const project of ['unit', 'integration', ...(lab ? ['lab'] : [])]) {
@@ -57,22 +69,32 @@ for (const project of ['unit', 'integration', ...(lab ? ['lab'] : [])]) {
     totals.passed += seen.numPassedTests;
     totals.failed += seen.numFailedTests;
     totals.skipped += seen.numPendingTests + seen.numTodoTests;
-    // A file that fails before its first test counts nowhere else.
-    const stillborn = seen.testResults.filter(
-      (file) => file.status === 'failed' && file.assertionResults.length === 0,
-    ).length;
+    // A file that fails before its first test, or after its last one, counts nowhere else.
+    let stillborn = 0;
+    for (const { name, status, message, assertionResults } of seen.testResults) {
+      const failed = assertionResults.filter((test) => test.status === 'failed');
+      for (const test of failed)
+        describeFailure(project, name, test.fullName, test.failureMessages.join('\n'));
+      if (status !== 'failed' || failed.length > 0) continue;
+      describeFailure(project, name, '', message);
+      stillborn += 1;
+    }
     totals.failed += stillborn;
     if (code !== 0 && seen.numFailedTests + stillborn === 0) broken = true;
   } catch {
     broken = true;
   }
 }
-if (broken) totals.failed += 1;
+if (broken) {
+  totals.failed += 1;
+  failures.push('FAILED a run ended without saying which test failed; see above');
+}
 if (!lab) {
   process.stdout.write(
     'Not run: the lab (booted Debian hosts). To run it: sudo MCP_PRA_LAB=required npm test\n',
   );
 }
 if (existsSync(process.env.MCP_PRA_SUMMARY)) process.stdout.write(readFileSync(process.env.MCP_PRA_SUMMARY));
+for (const line of failures) process.stdout.write(`${line}\n`);
 process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
 process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
