@@ -4,10 +4,10 @@ sshd ignores a line that it does not understand, without a word, and `ssh-keygen
 is proven by a live login (stage sshd, docs/commit-confirm.md). All lines, also the passing ones of a probe, come from here.
 """
 
-import calendar
-import time
 from dataclasses import dataclass
-from datetime import timedelta, timezone
+from datetime import timezone
+
+from access.expiry import expiry_time
 
 from . import programs
 from .programs import CANONICAL
@@ -18,9 +18,6 @@ PRINCIPALS = f'{ETC}/principals'
 USER_CA_KEYS = f'{ETC}/user_ca_keys'
 REVOKED_KEYS = f'{ETC}/revoked_keys'
 KEY_EXPIRY = f'{ETC}/key-expiry'
-
-# OpenSSH 9.1 is the first that takes a time in UTC, with a Z; an older one ignores the whole line for it.
-UTC_SINCE = (9, 1)
 
 
 @dataclass(frozen=True)
@@ -120,19 +117,6 @@ def probe_sources(account, site):
     if not lists and site.certificates.ca_keys:
         lists = [site.certificates.sources]
     return tuple(dict.fromkeys(source for one in lists for source in one)) if all(lists) else ()
-
-
-def expiry_time(moment, openssh):
-    """A moment as this OpenSSH takes it: UTC, or before 9.1 the local time of this process, without summer time, as its mktime(3) reads it."""
-    utc = moment.astimezone(timezone.utc)
-    if openssh >= UTC_SINCE:
-        return utc.strftime('%Y%m%d%H%M%SZ')
-    seconds = calendar.timegm(utc.utctimetuple())
-    local = time.localtime(seconds)
-    # sshd hands the fields to mktime with tm_isdst 0: find those for which that gives the moment back.
-    surplus = time.mktime((*local[:6], 0, 0, 0)) - seconds
-    fields = utc + timedelta(seconds=calendar.timegm(local) - seconds - surplus)
-    return fields.strftime('%Y%m%d%H%M%S')
 
 
 def _restricted(account, sources):

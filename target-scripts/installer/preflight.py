@@ -11,6 +11,8 @@ import re
 import stat
 import sys
 
+from access.expiry import openssh_version
+
 from . import sudo, tables
 from .distribution import SUPPORTED, families
 from .programs import HOST_KEY
@@ -69,8 +71,7 @@ def require_family(host):
 
 
 def require_versions(python, ssh_words):
-    found = re.search(r'OpenSSH_([0-9]+)\.([0-9]+)', ssh_words)
-    openssh = (int(found[1]), int(found[2])) if found else (0, 0)
+    openssh = openssh_version(ssh_words) or (0, 0)
     if python < PYTHON or openssh < OPENSSH:
         wanted, has = f'Python {PYTHON[0]}.{PYTHON[1]} and OpenSSH {OPENSSH[0]}.{OPENSSH[1]}', f'Python {python[0]}.{python[1]} and {ssh_words.strip()}'
         raise Refusal(f'a target needs {wanted}; this host has {has}')

@@ -20,7 +20,7 @@ CANONICAL = {
     'RUN': '/run/mcp-pra',
 }
 PROGRAMS = ('mcp-wrapper', 'pra-exec', 'pra-run')
-# For root's own use, in LIB.
+# For root's own use, in LIB; what they share is in the packages.
 ROOT_PROGRAMS = ('commit-confirm', 'revoke-keys', 'rotate-approver', 'rotate-host-key', 'rotate-keys')
 HOST_KEY = '/etc/ssh/ssh_host_ed25519_key'
 LOG_SOCKET = '/dev/log'
@@ -29,7 +29,8 @@ RUNNER = 'pra-runner'
 UNITS = '/etc/systemd/system'
 TMPFILES = '/etc/tmpfiles.d/mcp-pra.conf'
 # Folders below LIB that hold nothing but what is rendered here: anything else in them is stale.
-PROGRAM_FOLDERS = ('scripts', 'collectors', 'pra_run')
+PACKAGES = ('access', 'pra_run')
+PROGRAM_FOLDERS = ('scripts', 'collectors', *PACKAGES)
 TABLE_FOLDERS = ('verbs', 'actions')
 
 # The verb `version` is no diagnostic of the catalog. Its definition digest is of these words, so that a client knows it.
@@ -72,8 +73,9 @@ def program_files(placement):
     bin_, lib, source = placement.places['BIN'], placement.places['LIB'], placement.source
     files = {f'{bin_}/{name}': (0o755, _render(source / name, placement)) for name in PROGRAMS if (source / name).exists()}
     files |= {f'{lib}/{name}': (0o755, _render(source / name, placement)) for name in ROOT_PROGRAMS}
-    for module in sorted((source / 'pra_run').glob('*.py')):
-        files[f'{lib}/pra_run/{module.name}'] = (0o644, _render(module, placement))
+    for package in PACKAGES:
+        for module in sorted((source / package).glob('*.py')):
+            files[f'{lib}/{package}/{module.name}'] = (0o644, _render(module, placement))
     for script in sorted((source / 'scripts').iterdir()):
         files[f'{lib}/scripts/{script.name}'] = (0o755, script.read_bytes())
     for collector in sorted((source / 'collectors').iterdir()):
@@ -122,7 +124,7 @@ def _versions(files, placement):
     for path, (mode, content) in files.items():
         if mode == 0o755:
             scripts[path.rsplit('/', 1)[1]] = content
-        elif path.startswith(f'{lib}/pra_run/'):
+        elif path.endswith('.py'):
             scripts[path.removeprefix(f'{lib}/')] = content
     lines = [f'{name} {version} {hashlib.sha256(scripts[name]).hexdigest()}\n' for name in sorted(scripts)]
     return ''.join(lines).encode('ascii')

@@ -11,6 +11,8 @@ import time
 from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatch
 
+from access.expiry import openssh_version, take_host_zone
+
 from . import keys
 from .programs import CANONICAL, HOST_KEY, UNITS
 from .refusal import Refusal
@@ -154,7 +156,7 @@ def _closed(account):
 
 
 def apply(site, host):
-    _take_host_zone()
+    take_host_zone()
     take_back_earlier(host)
     _require_sound(host)
     _require_first(host)
@@ -221,12 +223,6 @@ def remove(_site, host):
 # ---- before ---------------------------------------------------------------------------------------------------------
 
 
-def _take_host_zone():
-    """Times without a zone are sshd's own (keys.expiry_time): those of the host, whatever this process was told."""
-    os.environ.pop('TZ', None)
-    time.tzset()
-
-
 def take_back_earlier(host):
     """A change that nobody confirmed yet: what is on the disk may let nobody in, so it is no ground to build on."""
     if not (host.exists(f'{ROLLBACK}/armed') or host.exists(f'{ROLLBACK}/restoring')):
@@ -250,10 +246,10 @@ def _require_sound(host):
 
 
 def _openssh_version(host):
-    found = re.search(r'OpenSSH_([0-9]+)\.([0-9]+)', host.run(['/usr/bin/ssh', '-V']).errors)
-    if found is None:
+    version = openssh_version(host.run(['/usr/bin/ssh', '-V']).errors)
+    if version is None:
         raise Refusal('/usr/bin/ssh -V does not name a version of OpenSSH')
-    return int(found[1]), int(found[2])
+    return version
 
 
 def _kept_ports(site, host):

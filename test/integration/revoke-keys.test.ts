@@ -55,9 +55,9 @@ const isOn = (list: string, key: Key): boolean =>
     'REVOKED',
   );
 
-/** Another word in the program of this prefix. */
-const alter = (from: string, to: string): void => {
-  const path = target.path('lib/revoke-keys');
+/** Another word in a module of the programs of this prefix. */
+const alter = (module: string, from: string, to: string): void => {
+  const path = target.path(`lib/access/${module}.py`);
   const program = readFileSync(path, 'utf8');
   expect(program).toContain(from);
   writeFileSync(path, program.replace(from, to));
@@ -204,14 +204,23 @@ describe('an approver', () => {
 });
 
 describe('--keep-quorum', () => {
-  const policy = (quorum: Record<string, number>): void =>
-    writeFileSync(etc('policy.json'), JSON.stringify({ v: 1, host: 'web1', quorum }), { mode: 0o644 });
+  const policy = (quorum: Record<string, number>, signer: Record<string, string> = {}): void =>
+    writeFileSync(
+      etc('policy.json'),
+      JSON.stringify({
+        v: 1,
+        host: 'web1',
+        quorum: { MEDIUM: 1, HIGH: 1, ...quorum },
+        signer: { MEDIUM: 'software-key', HIGH: 'software-key', ...signer },
+      }),
+      { mode: 0o644 },
+    );
 
   it('refuses when fewer would be left than the policy asks for, with nothing touched', () => {
     policy({ HIGH: 1 });
     const { exit, stderr } = revoke('--approver', 'anna', '--keep-quorum');
     expect(exit).toBe(2);
-    expect(stderr).toContain('HIGH needs 1 approver(s) on this host and 0 would be left');
+    expect(stderr).toContain('HIGH needs 1 approver(s) on this host (software-key), and 0 would be left');
     expect(text('allowed_signers')).toContain('anna ');
     expect(existsSync(etc('disabled'))).toBe(false);
   });
@@ -234,7 +243,7 @@ describe('--keep-quorum', () => {
     const second = makeKeyOf('second');
     const third = makeKeyOf('third');
     const both = [
-      `anna namespaces="mcp-pra-high" ${second.line}`,
+      `anna namespaces="mcp-pra-low,mcp-pra-high" ${second.line}`,
       `carol namespaces="mcp-pra-high" ${third.line}`,
     ];
     writeFileSync(etc('allowed_signers'), `${text('allowed_signers')}${both.join('\n')}\n`);
@@ -244,8 +253,22 @@ describe('--keep-quorum', () => {
   });
 
   it('lets exactly as many be left as are needed, and does not ask for more than there were', () => {
-    policy({ LOW: 1, MEDIUM: 3 });
+    policy({ MEDIUM: 3 });
     expect(revoke('--approver', 'bert', '--keep-quorum').exit).toBe(0);
+  });
+
+  it('counts as pra-run does: where HIGH asks for security keys nobody with another one is missed', () => {
+    policy({}, { HIGH: 'sk' });
+    expect(revoke('--approver', 'anna', '--keep-quorum').exit).toBe(0);
+  });
+
+  it('does not guess where pra-run would refuse the file', () => {
+    policy({});
+    writeFileSync(etc('allowed_signers'), `${text('allowed_signers')}anna ${keys.spare.line}\n`);
+    const { exit, stderr } = revoke('--approver', 'bert', '--keep-quorum');
+    expect(exit).toBe(2);
+    expect(stderr).toContain('pra-run would refuse');
+    expect(existsSync(etc('disabled'))).toBe(false);
   });
 
   it('does not guess: without a policy it refuses; without the option whoever has to go goes', () => {
@@ -311,7 +334,7 @@ describe('the kill switch', () => {
 });
 
 describe('the lock', () => {
-  beforeEach(() => alter('SECONDS = 20', 'SECONDS = 1'));
+  beforeEach(() => alter('lock', 'SECONDS = 20', 'SECONDS = 1'));
   const theirs = (): string => target.path('run-revoke.lock');
 
   it('is a file that only root can open: who holds a folder that everybody can read holds up nothing', async () => {
@@ -363,13 +386,13 @@ describe('the lock', () => {
       'busy-ssh-keygen',
       `#!/bin/sh\nprintf 'key ${keys.runner.name}\\n' >>${etc('disabled')}\nexec /usr/bin/ssh-keygen "$@"\n`,
     );
-    alter("SSH_KEYGEN = '/usr/bin/ssh-keygen'", `SSH_KEYGEN = '${busy}'`);
+    alter('ssh_keygen', "SSH_KEYGEN = '/usr/bin/ssh-keygen'", `SSH_KEYGEN = '${busy}'`);
     const { exit, stderr } = revoke('--key', keys.reader.name);
     expect(exit).toBe(1);
     expect(stderr).toContain('wrote into the kill switch meanwhile; the kill switch stays thrown');
     expect(isOn('revoked_keys', keys.reader)).toBe(true);
 
-    alter(`SSH_KEYGEN = '${busy}'`, "SSH_KEYGEN = '/usr/bin/ssh-keygen'");
+    alter('ssh_keygen', `SSH_KEYGEN = '${busy}'`, "SSH_KEYGEN = '/usr/bin/ssh-keygen'");
     expect(revoke('--key', keys.reader.name).exit).toBe(0);
     expect(isOn('revoked_keys', keys.runner)).toBe(true);
     expect(existsSync(etc('disabled'))).toBe(false);
@@ -452,9 +475,9 @@ describe('when something fails', () => {
       `#!/bin/sh\ncase " $* " in ${when}) ${does.replace('CAKEY', keys.ca.name)} ;; esac\nexec /usr/bin/ssh-keygen "$@"\n`,
     );
     makeKeyOf('host');
-    alter('/etc/ssh/ssh_host_ed25519_key', target.path('host'));
-    alter("SSH_KEYGEN = '/usr/bin/ssh-keygen'", `SSH_KEYGEN = '${keygen}'`);
-    alter('SECONDS = 20', 'SECONDS = 1');
+    alter('places', '/etc/ssh/ssh_host_ed25519_key', target.path('host'));
+    alter('ssh_keygen', "SSH_KEYGEN = '/usr/bin/ssh-keygen'", `SSH_KEYGEN = '${keygen}'`);
+    alter('ssh_keygen', 'SECONDS = 20', 'SECONDS = 1');
     expect(revoke('--key', keys.reader.name).exit).toBe(exit);
     expect(text('authorized_keys/mcp-reader')).not.toContain(keys.reader.line);
     expect(text('key-expiry')).not.toContain(keys.reader.name);
@@ -483,7 +506,7 @@ describe('the public file of this host’s own key holds up no revocation', () =
     ['a pipe', (path) => execFileSync('mkfifo', [path])],
     ['missing', () => undefined],
   ])('%s', (_, make) => {
-    alter('/etc/ssh/ssh_host_ed25519_key', target.path('host'));
+    alter('places', '/etc/ssh/ssh_host_ed25519_key', target.path('host'));
     make(target.path('host.pub'));
     expect(revoke('--key', keys.reader.name)).toMatchObject({ exit: 0, stderr: '' });
     expect(isOn('revoked_keys', keys.reader)).toBe(true);
@@ -491,7 +514,7 @@ describe('the public file of this host’s own key holds up no revocation', () =
 
   it('and it is known through a link, and when its group can write it', () => {
     const own = makeKeyOf('own');
-    alter('/etc/ssh/ssh_host_ed25519_key', target.path('host'));
+    alter('places', '/etc/ssh/ssh_host_ed25519_key', target.path('host'));
     chmodSync(`${own.path}.pub`, 0o664);
     symlinkSync(`${own.path}.pub`, target.path('host.pub'));
     expect(revoke('--key', own.name)).toMatchObject({ exit: 2, lines: [] });
@@ -532,7 +555,7 @@ describe('an order that makes no sense is refused with nothing touched', () => {
     const own = '/etc/ssh/ssh_host_ed25519_key.pub';
     const path = join(target.path(), 'host');
     const hostKey = makeKeyOf('host');
-    alter(own.replace('.pub', ''), path);
+    alter('places', own.replace('.pub', ''), path);
     const { exit, stderr } = revoke('--key', hostKey.name);
     expect(exit).toBe(2);
     expect(stderr).toContain('is a host key of this very host');
