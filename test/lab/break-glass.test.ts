@@ -32,11 +32,7 @@ const loot = (key: string): Loot => ({
   key,
 });
 
-const sh = async (on: LabHost, line: string): Promise<string> => {
-  const { code, stdout, stderr } = await on.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (on: LabHost, line: string): Promise<string> => on.sh(line);
 
 beforeAll(async () => {
   lab = await labUp({ hosts: 2 });

@@ -9,7 +9,7 @@ export interface Captured {
 
 export interface CaptureOptions {
   readonly input?: string | Buffer;
-  /** After this long the whole process group is killed and the promise rejects. Default 60 s. */
+  /** After this long the whole process group is killed and the promise rejects. Default 180 s. */
   readonly timeoutMs?: number;
   readonly env?: Record<string, string>;
   readonly cwd?: string;
@@ -38,7 +38,7 @@ export async function capture(
   argv: readonly string[],
   options: CaptureOptions = {},
 ): Promise<Captured> {
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = options.timeoutMs ?? 180_000;
   return await new Promise<Captured>((resolve, reject) => {
     const child = spawn(program, argv, {
       stdio: 'pipe',

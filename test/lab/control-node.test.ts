@@ -27,11 +27,7 @@ let keys: LabKeys;
 let control: LabHost;
 let target: LabHost;
 
-const sh = async (line: string, input = ''): Promise<string> => {
-  const { code, stdout, stderr } = await control.run(['/bin/sh', '-euc', line], { input });
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string, input = ''): Promise<string> => control.sh(line, { input });
 
 /**
  * Python of the control node itself: an MCP client on the socket. Prints the answers to initialize, tools/list and one

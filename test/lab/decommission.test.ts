@@ -22,11 +22,7 @@ let quiet: string;
 let named: string;
 let knownHosts: string;
 
-const sh = async (line: string): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string): Promise<string> => host.sh(line);
 
 const loot = (key: string, port = PORT): Loot => ({
   host: host.name,

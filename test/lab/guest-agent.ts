@@ -11,7 +11,7 @@ const POLL_MS = 30;
 
 /**
  * Runs a program as root in the guest and keeps what it wrote (at most 16 MiB). `code` is 128 + signal number when a
- * signal ended it. After `timeoutMs` (default 60 s) it is killed and the promise rejects.
+ * signal ended it. After `timeoutMs` (default 180 s) it is killed and the promise rejects.
  */
 export async function runInGuest(
   socketPath: string,
@@ -22,7 +22,7 @@ export async function runInGuest(
     readonly env?: Record<string, string>;
   } = {},
 ): Promise<Captured> {
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = options.timeoutMs ?? 180_000;
   const deadline = Date.now() + timeoutMs;
   const [path, ...args] = argv;
   const started = await ask<{ pid: number }>(socketPath, 'guest-exec', {

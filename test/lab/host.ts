@@ -12,13 +12,15 @@ export interface LabHost {
   readonly name: string;
   readonly address: string;
   /**
-   * Runs a program as root in all namespaces of the host. A non-zero exit is a result; a timeout (default 60 s)
+   * Runs a program as root in all namespaces of the host. A non-zero exit is a result; a timeout (default 180 s)
    * kills the program and rejects.
    */
   run(
     argv: readonly string[],
     opts?: { input?: string | Buffer; timeoutMs?: number },
   ): Promise<{ code: number; stdout: string; stderr: string }>;
+  /** Standard output, trimmed, of a line of POSIX sh (`-eu`); rejects with standard error when it fails. Limits as those of `run`. */
+  sh(line: string, opts?: { input?: string | Buffer; timeoutMs?: number }): Promise<string>;
   /** Writes a file as root:root with `mode` (default 0644), making missing folders. An existing file is replaced. */
   writeFile(path: string, content: string, mode?: number): Promise<void>;
   /** Reads a text file; rejects when it cannot be read. */
@@ -34,7 +36,7 @@ export interface LabHost {
   readonly rootDir: string;
 }
 
-const REBOOT_TIMEOUT_MS = 60_000;
+const REBOOT_TIMEOUT_MS = 240_000;
 const VM_REBOOT_TIMEOUT_MS = 600_000;
 const INSIDE = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -57,6 +59,11 @@ export function openHost(labFolder: string, host: HostState): LabHost {
     address: host.address,
     rootDir: hostRoot(labFolder, host.name),
     run,
+    async sh(line, opts) {
+      const { code, stdout, stderr } = await run(['/bin/sh', '-euc', line], opts);
+      if (code !== 0) throw new Error(`${line} on ${host.name}: ${stderr}`);
+      return stdout.trim();
+    },
     async writeFile(path, content, mode = 0o644) {
       const script =
         'set -e; umask 077; mkdir -p -m 0755 "$2"; cat >"$1.new"; chmod "$3" "$1.new"; mv -T "$1.new" "$1"';

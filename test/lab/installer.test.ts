@@ -40,11 +40,7 @@ afterAll(async () => {
   if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
 });
 
-const sh = async (line: string): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string): Promise<string> => host.sh(line);
 
 /** Every file of /etc, /usr and /var with kind, owner, mode, size and content's hash, but for logs and the accounts' own backups. */
 const everything = async (): Promise<string> =>

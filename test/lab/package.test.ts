@@ -72,11 +72,7 @@ afterAll(async () => {
 const run = (host: LabHost, ...argv: string[]) => host.run(argv, { timeoutMs: 180_000 });
 
 /** A shell line as root on the host; its output. Fails when the line does. */
-const sh = async (host: LabHost, line: string): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (host: LabHost, line: string): Promise<string> => host.sh(line);
 
 /** A file of ours on the host, in root's home. */
 const bring = async (host: LabHost, path: string): Promise<string> => {

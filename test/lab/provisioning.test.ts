@@ -54,11 +54,7 @@ afterAll(async () => {
 });
 
 /** A shell line as root on the host; its output. Fails when the line does. */
-const sh = async (line: string): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string): Promise<string> => host.sh(line);
 
 const loot = (key: string): Loot => ({
   host: host.name,

@@ -37,11 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.down());
 
-const sh = async (host: LabHost, line: string): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (host: LabHost, line: string): Promise<string> => host.sh(line);
 
 const loot = (host: LabHost, key: string): Loot => ({
   host: host.name,

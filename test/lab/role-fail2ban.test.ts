@@ -52,11 +52,7 @@ afterAll(async () => {
   if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
 });
 
-const sh = async (line: string, on: LabHost = host): Promise<string> => {
-  const { code, stdout, stderr } = await on.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string, on: LabHost = host): Promise<string> => on.sh(line);
 
 /** A login from this machine, the control plane. */
 const fromHere = (account: string, key: string, word: string, port: number): Promise<Said> =>

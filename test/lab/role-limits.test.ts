@@ -28,11 +28,7 @@ afterAll(async () => {
   await lab?.down();
 });
 
-const sh = async (line: string): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string): Promise<string> => host.sh(line);
 
 const uidOf = async (account: string): Promise<string> => await sh(`id -u ${account}`);
 const dropIn = (uid: string): string => `/etc/systemd/system/user-${uid}.slice.d/50-mcp-pra.conf`;

@@ -35,11 +35,7 @@ afterAll(async () => {
   if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
 });
 
-const sh = async (line: string): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string): Promise<string> => host.sh(line);
 
 const ask = async (account: 'mcp-reader' | 'pra-runner', word: string): Promise<void> => {
   const key = account === 'mcp-reader' ? keys.reader : keys.runner;

@@ -46,11 +46,7 @@ afterAll(async () => {
   if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
 });
 
-const sh = async (line: string): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string): Promise<string> => host.sh(line);
 
 const login = (account: string, key: string, port = 22): Promise<Said> => {
   const loot: Loot = { host: host.name, address: host.address, port, knownHosts: lab.knownHosts, key };

@@ -40,11 +40,7 @@ afterAll(async () => {
 });
 
 /** A shell line as root on a host; its output. Fails when the line does. */
-const sh = async (line: string, host = h1): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line], { timeoutMs: 360_000 });
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string, host = h1): Promise<string> => host.sh(line, { timeoutMs: 360_000 });
 
 const loot = (key: string, host: LabHost): Loot => ({
   host: host.name,

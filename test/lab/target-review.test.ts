@@ -30,11 +30,7 @@ afterAll(async () => {
   await lab?.down();
 });
 
-const sh = async (line: string): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line]);
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string): Promise<string> => host.sh(line);
 
 const runs = async (): Promise<number> => Number(await sh('wc -l </run/lab-demo.starts'));
 

@@ -23,11 +23,7 @@ afterAll(async () => {
 });
 
 /** A shell line as root on the host; its output. Fails when the line does. */
-const sh = async (line: string, timeoutMs = 60_000): Promise<string> => {
-  const { code, stdout, stderr } = await host.run(['/bin/sh', '-euc', line], { timeoutMs });
-  if (code !== 0) throw new Error(`${line}: ${stderr}`);
-  return stdout.trim();
-};
+const sh = (line: string, timeoutMs = 60_000): Promise<string> => host.sh(line, { timeoutMs });
 
 const loot = (key: string): Loot => ({
   host: host.name,
