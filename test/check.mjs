@@ -1,4 +1,4 @@
-// `npm run check`: format, lint, types, shellcheck, shfmt, ansible-lint, generated files equal. Says each step; stops at none.
+// `npm run check`: format, lint, types, shellcheck, shfmt, pyflakes, ansible-lint, generated files equal. Says each step; stops at none.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,12 +32,14 @@ const steps = [
   ],
   ['generated files', node, [join(root, 'src/gen.ts'), '--check']],
 ];
-// The lab's package list brings it; where that list is required (CI), leaving the step out would hide what it finds.
-if (onPath('ansible-lint') || process.env.MCP_PRA_LAB === 'required') {
-  const profile = ['--offline', '-q', '--nocolor', '--strict', '--profile', 'production'];
-  steps.push(['ansible-lint (production profile)', 'ansible-lint', profile, join(root, 'ansible')]);
-} else {
-  process.stdout.write('skip ansible-lint is not installed: npm run lab deps (root) installs it\n');
+// The lab's package list brings them; where that list is required (CI), leaving a step out would hide what it finds.
+const profile = ['--offline', '-q', '--nocolor', '--strict', '--profile', 'production'];
+for (const [name, command, args] of [
+  ['pyflakes', 'pyflakes3', python],
+  ['ansible-lint (production profile)', 'ansible-lint', [...profile, join(root, 'ansible')]],
+]) {
+  if (onPath(command) || process.env.MCP_PRA_LAB === 'required') steps.push([name, command, args]);
+  else process.stdout.write(`skip ${command} is not installed: npm run lab deps (root) installs it\n`);
 }
 let failed = 0;
 for (const [name, command, args, cwd = root] of steps) {

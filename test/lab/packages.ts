@@ -9,6 +9,7 @@ const PACKAGES = {
   'ansible-core': 'ansible-playbook',
   'ansible-lint': 'ansible-lint',
   shellcheck: 'shellcheck',
+  pyflakes3: 'pyflakes3',
   shfmt: 'shfmt',
   'openssh-client': 'ssh',
   'ssh-audit': 'ssh-audit',
