@@ -257,6 +257,9 @@ export const cliEn = {
   'revoke.host_failed': '{host}: NOT REVOKED: {error}',
   'revoke.host_unreachable': '{host}: NOT REVOKED: it cannot be reached',
   'revoke.host_missing': '{host}: NOT REVOKED: the inventory has no host of that name',
+  'revoke.only_checked': 'Ansible was told to change nothing (check mode)',
+  'revoke.no_check':
+    'After -- there is {word}, which changes nothing. To see what would change, run playbooks/revoke.yml with it (docs/keys.md).',
   'revoke.unheard': 'Ansible ended with {code} before it said anything of this host',
   'revoke.again': 'Not reached: {hosts}. Trying again in {seconds} s.',
   'revoke.unlisted':

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -65,6 +73,25 @@ const leave = (name: string, hosts: readonly string[], inventories: readonly str
   const text = JSON.stringify({ order, began: '2026-01-01T00:00:00.000Z', inventories, hosts });
   writeFileSync(join(folder, `${name}.json`), text, { mode: 0o600 });
 };
+
+test.each(['--check', '-C', '--list-hosts'])(
+  '%s after -- is refused: nothing is taken for revoked',
+  async (word) => {
+    const name = fingerprint(lost.blob);
+    const where = ['--fingerprint', name, '--host', 'web1', '-i', inventory()];
+    const said = await operator.cli('keys', 'revoke', ...where, '--', word);
+    expect(said.code).toBe(2);
+    expect(said.stderr).toContain(`there is ${word}`);
+    expect(existsSync(folder)).toBe(false);
+  },
+);
+
+test('a check that Ansible makes all the same revokes nothing, and is left', async () => {
+  writeFileSync(join(home, 'good.sh'), "echo 'checked 1 ms'\n");
+  const said = await revoke('--fingerprint', fingerprint(lost.blob), '--host', 'web1', '-i', inventory());
+  expect([said.code, left().length]).toEqual([1, 1]);
+  expect(said.stdout).toContain('web1: NOT REVOKED: Ansible was told to change nothing');
+});
 
 test('a host that is mistyped, or options that Ansible refuses: nothing is left for --retry', async () => {
   const name = fingerprint(lost.blob);

@@ -167,6 +167,8 @@ describe('a transport key', () => {
         'changed authorized_keys/mcp-reader 1 line(s) taken out',
       ]),
     );
+    // `done` would be taken for a revocation.
+    expect(lines.at(-1)).toMatch(/^checked \d+ ms$/u);
     expect(isOn('revoked_keys', keys.reader)).toBe(false);
     expect(text('authorized_keys/mcp-reader')).toContain(keys.reader.line);
     expect(existsSync(etc('disabled'))).toBe(false);

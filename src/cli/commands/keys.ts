@@ -27,6 +27,9 @@ interface RevokeFlags extends OrderFlags {
 
 const HOST = /^[a-z0-9][a-z0-9.-]{0,62}$/u;
 
+/** Options with which ansible-playbook does nothing. What slips through is not taken for a revocation either: no host says `done`. */
+const IDLE = /^(?:-C|--check|--syntax-check|--list-(?:hosts|tasks|tags))$/u;
+
 /** `mcp-pra keys list | revoke`: which keys open what, and throwing one out of every host. */
 export const addKeys = (program: Command, cli: Cli): void => {
   const keys = program
@@ -91,6 +94,8 @@ export const addKeys = (program: Command, cli: Cli): void => {
   revoke.action((more: readonly string[], flags: RevokeFlags) =>
     cli.run(revoke, async (context) => {
       const config = context.config();
+      const idle = more.find((word) => IDLE.test(word));
+      if (idle !== undefined) throw new PraError('USAGE', { what: say('revoke.no_check', { word: idle }) });
       const work = plan(config, flags);
       if (work.length === 0) {
         context.show([], (page) => page.line(say('revoke.retry_none')));

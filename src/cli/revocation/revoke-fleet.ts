@@ -281,7 +281,9 @@ const outcomeOf = (event: TaskEvent, host: string, seconds: number): HostOutcome
   const why =
     event.rc === 127
       ? 'revoke-keys is not installed there'
-      : (own ?? (event.stderr || event.msg || event.stdout));
+      : /^checked \d+ ms$/mu.test(event.stdout)
+        ? say('revoke.only_checked')
+        : (own ?? (event.stderr || event.msg || event.stdout));
   return {
     host,
     inventory: event.host,
