@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parse } from 'yaml';
 import { fingerprint } from '../../src/request/sshsig.ts';
 import { makeOperator, PROGRAM, type McpSession, type Operator } from '../support/operator.ts';
 import { runPlaybook, ssh, type Lab, type LabHost } from './lab.ts';
@@ -94,6 +95,8 @@ export interface RotationSite {
    * made any more. What runs on a host goes on or not, as when a machine loses its power.
    */
   killAt(tag: Tag, words: string, more?: Record<string, unknown>): Promise<PlaybookResult>;
+  /** provision.yml with the keys that transport-keys.yml lists now. */
+  provision(): Promise<PlaybookResult>;
   /** A continuous load of diagnostics on all hosts through the server, until `stop`. */
   load(): { stop(): Promise<Load> };
   /** ssh's exit code of a login with this key and nothing else; 255 when sshd refuses it. */
@@ -158,6 +161,11 @@ export const rotationSite = async (): Promise<RotationSite> => {
       const script = `case " $* " in *" $WORDS "*) kill -KILL 0 ;; esac; exec "$@"`;
       const command = ['/usr/bin/env', `WORDS=${words}`, '/bin/sh', '-c', script, 'sh', ...asOperator];
       return rotate(tag, { mcp_pra_command: command, ...more });
+    },
+    provision: () => {
+      const now = parse(readFileSync(transportKeys, 'utf8')) as Record<string, unknown>;
+      const people = (vars['mcp_pra_allowed_signers'] as string[]).filter((one) => !one.startsWith('auto '));
+      return runPlaybook(lab, 'provision.yml', { ...vars, ...now, mcp_pra_allowed_signers: people });
     },
     load: () => startLoad(session),
     login: async (user, key, host) => (await ssh(lab, host, { user, key, command: ['version'] })).code,

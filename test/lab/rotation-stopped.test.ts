@@ -17,7 +17,7 @@ afterAll(async () => {
 });
 
 const PROGRAM = '/usr/local/lib/mcp-pra/rotate-keys';
-const REVOKE = '/usr/local/lib/mcp-pra/revoke-keys';
+const LISTS = '/usr/local/lib/mcp-pra/access/revocation_lists.py';
 const files = (account: string): Promise<string[]> =>
   Promise.all(site.hosts.map((host) => host.readFile(`/etc/mcp-pra/authorized_keys/${account}`)));
 
@@ -108,6 +108,22 @@ describe('a rotation that stops', () => {
     await site.hosts[2].link(true);
   });
 
+  test('leaves out a host that does not answer when it is told to, and provisioning brings it the key', async () => {
+    const old = publicLine(site.keys.reader);
+    await site.hosts[2].link(false);
+    const done = await site.rotate('reader', { mcp_pra_rotate_skip_unreachable: true });
+    expect(done.code, done.output).toBe(0);
+    expect(done.output).toContain('LEFT OUT: h3.');
+    expect(publicLine(site.keys.reader)).not.toBe(old);
+    for (const host of site.hosts.slice(0, 2))
+      expect(await site.login('mcp-reader', site.keys.reader, host)).not.toBe(255);
+    await site.hosts[2].link(true);
+    expect(await site.login('mcp-reader', site.keys.reader, site.hosts[2])).toBe(255);
+    const again = await site.provision();
+    expect(again.code, again.output).toBe(0);
+    await expectServed('reader');
+  });
+
   test('at a host that goes away in the middle of a batch: the old key stays in use, and the next run goes on', async () => {
     const old = publicLine(site.keys.reader);
     let stagings = 0;
@@ -131,14 +147,11 @@ describe('a rotation that stops', () => {
   });
 
   test('after the server switched keeps both keys valid there, and is finished by the next run', async () => {
-    const whole = await site.hosts[1].readFile(REVOKE);
+    const whole = await site.hosts[1].readFile(LISTS);
     // The commit fails on h2: its revocation list cannot be written.
-    const full = `def add_to_list(name, dead, serials, cas, options):\n    raise Failed("no space left")`;
-    await site.hosts[1].writeFile(
-      REVOKE,
-      whole.replace('def add_to_list(name, dead, serials, cas, options):', full),
-      0o755,
-    );
+    const begin = 'def add_to_list(name, dead, serials, cas, check=False):';
+    expect(whole).toContain(begin);
+    await site.hosts[1].writeFile(LISTS, whole.replace(begin, `${begin}\n    raise Failed("no space left")`));
     const stopped = await site.rotate('pra');
     expect(stopped.code).not.toBe(0);
     expect(stopped.output).toMatch(/h2 did not give up the old runner key[^]*Both keys are valid/u);
@@ -148,7 +161,7 @@ describe('a rotation that stops', () => {
     const late = await site.rotate('pra', { mcp_pra_rotate_abandon: true });
     expect(late.code).not.toBe(0);
     expect(late.output).toContain('could be abandoned');
-    await site.hosts[1].writeFile(REVOKE, whole, 0o755);
+    await site.hosts[1].writeFile(LISTS, whole);
     const done = await site.rotate('pra');
     expect(done.code, done.output).toBe(0);
     expect(await site.phases()).toContain('runner: no rotation under way');
