@@ -278,7 +278,7 @@ test('Ctrl-C ends the watching, not the action; its receipt is there afterwards'
   });
   const said = text(child.stderr);
   const ended = once(child, 'exit');
-  await expect.poll(() => target.demo.slowRuns(), { timeout: 15_000 }).toBe(before + 1);
+  await expect.poll(() => target.demo.slowRuns(), { timeout: 50_000 }).toBe(before + 1);
   child.kill('SIGINT');
   expect(await ended).toEqual([130, null]);
   expect(await said).toMatch(/The action goes on; to see it: mcp-pra show [a-z2-7]{16}[\s\S]*CANCELLED/u);

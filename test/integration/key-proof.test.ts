@@ -44,7 +44,7 @@ test('a connection through a jump host keeps that one in use; when the jump host
     expect([witness.isOpen, witness.isCut]).toEqual([true, false]);
     await jump[Symbol.asyncDispose]();
     await witness.closed;
-    await expect.poll(() => witness.isCut).toBe(true);
+    await expect.poll(() => witness.isCut, { timeout: 30_000 }).toBe(true);
   } finally {
     await proof.close();
   }

@@ -249,7 +249,7 @@ describe('a lost connection', () => {
       (await host.readFile('/run/lab-slow.starts')).split('\n').length;
     const before = await starts();
     const answering = propose('restart_service', { unit: SLOW_UNIT }, true);
-    await expect.poll(starts, { timeout: 20_000 }).toBe(before + 1);
+    await expect.poll(starts, { timeout: 120_000 }).toBe(before + 1);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const killed = await host.run(['pkill', '-KILL', '-f', '^sshd: pra-runner']);
     expect(killed.code).toBe(0);
