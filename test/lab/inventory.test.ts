@@ -88,7 +88,7 @@ test('a playbook reaches a host through its jump host', async () => {
 });
 
 test('the file says the same', async () => {
-  const { stdout } = await capture(script, [], { timeoutMs: 20_000 });
+  const { stdout } = await capture(script, []);
   const file = join(dir, 'inventory.json');
   writeFileSync(file, stdout);
   const { code, stdout: said, stderr } = await play(file);

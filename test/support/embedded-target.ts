@@ -131,7 +131,7 @@ const demoOf = (prefix: string): EmbeddedTarget['demo'] => {
 
 /** Ends what still runs from the prefix, also what put itself into the background. */
 const endProcesses = async (prefix: string): Promise<void> => {
-  for (let waited = 0; waited < 5_000; waited += 20) {
+  for (let waited = 0; waited < 30_000; waited += 20) {
     const left = processesOf(prefix);
     if (left.length === 0) return;
     for (const pid of left) {
