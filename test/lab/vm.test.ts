@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 
 /** A shell line as root on the host; its output. Fails when the line does. */
-const sh = (line: string, timeoutMs = 60_000): Promise<string> => host.sh(line, { timeoutMs });
+const sh = (line: string): Promise<string> => host.sh(line);
 
 const loot = (key: string): Loot => ({
   host: host.name,
