@@ -43,7 +43,7 @@ async function hasNologin(labFolder: string, host: HostState, pid: number): Prom
 
 async function sendsBanner(address: string): Promise<boolean> {
   const socket = connect({ host: address, port: 22 });
-  socket.setTimeout(1000, () => socket.destroy());
+  socket.setTimeout(5_000, () => socket.destroy());
   try {
     const [chunk] = (await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => [''])])) as [
       Buffer | string,
