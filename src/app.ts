@@ -55,6 +55,15 @@ export const compose = (version: string, log: Log): CliParts => {
     },
     openDoctor: (config) => openDoctor(config, packageRoot, log),
     openRevocation: (config) => openRevocation(config, packageRoot, log),
+    appendLedger: async (config, entry) => {
+      const { openStore } = await import('./store/open.ts');
+      const store = await openStore({ dir: config.stateDir, clock: Date });
+      try {
+        store.append(entry);
+      } finally {
+        store.close();
+      }
+    },
     serve: (from) => serve(from, version, open, log),
     loadCatalog: (choice) => Promise.resolve().then(() => catalogOf(packageRoot, choice)),
     makeApproverKey: async (want) => {

@@ -26,15 +26,6 @@ export const openRevocation = async (
       const text = await readFile(path.endsWith('.pub') ? path : `${path}.pub`, 'utf8').catch(() => '');
       return readPublicKeyLine(text.split('\n')[0] ?? '');
     },
-    record: async (entry) => {
-      const { openStore } = await import('../store/open.ts');
-      const store = await openStore({ dir: config.stateDir, clock: Date });
-      try {
-        store.append(entry);
-      } finally {
-        store.close();
-      }
-    },
     close: async () => {
       await Promise.all([proof.close(), doctor.close()]);
     },

@@ -1,9 +1,11 @@
 import { loadConfig, type Config } from '../config.ts';
 import type { ExitCode } from '../errors.ts';
+import type { LedgerEntry } from '../request/ledger-entry.ts';
 import type { Caller } from '../request/types.ts';
 import type { CliIo } from './cli-io.ts';
 import type { CliApp, CliParts } from './cli-parts.ts';
 import { Page } from './page.ts';
+import { say } from './say.ts';
 
 /** Options that every command has. */
 export interface CommonFlags {
@@ -61,6 +63,17 @@ export class CliContext {
   /** A line for people on standard output; nothing with --json. */
   note(text: string): void {
     if (!this.json) this.io.stdout.write(`${text}\n`);
+  }
+
+  /**
+   * A note in the ledger of what was done to keys. It is done: a ledger that cannot be written is said on standard error, and stops
+   * nothing, since keys have to be thrown out and replaced when the database is the thing that is broken.
+   */
+  async record(note: Pick<LedgerEntry, 'code' | 'host' | 'detail'>): Promise<void> {
+    const { principal, client } = this.caller();
+    await this.parts
+      .appendLedger(this.config(), { kind: 'note', actor: `${principal}/${client}`, ...note })
+      .catch(() => this.io.stderr.write(`${say('ledger.not_written')}\n`));
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import type { Config } from '../config.ts';
 import type { Catalog } from '../catalog/types.ts';
 import type { PraError } from '../errors.ts';
 import type { PersonDesk } from '../request/desk.ts';
+import type { LedgerEntry } from '../request/ledger-entry.ts';
 import type { Store } from '../request/ports.ts';
 import type { DoctorPorts } from './doctor-ports.ts';
 import type { RevocationPorts } from './revocation/ports.ts';
@@ -20,6 +21,8 @@ export interface CliParts {
   openDoctor(config: Config): Promise<DoctorPorts>;
   /** For `keys`: asks hosts about keys. */
   openRevocation(config: Config): Promise<RevocationPorts>;
+  /** Writes one row of the ledger, with nothing else opened. */
+  appendLedger(config: Config, entry: LedgerEntry): Promise<void>;
   /** Serves MCP until standard input ends. A broken configuration is served too: every call then says what is wrong. */
   serve(from: ServeFrom): Promise<void>;
   /** The shipped catalog, the site's folders, or both. Throws CATALOG_INVALID. */

@@ -274,7 +274,7 @@ export const cliEn = {
   'revoke.retry_none': 'No revocation is left to be done.',
   'revoke.files':
     'It is still named in {path}: take it out, so that provisioning does not list it again (the hosts refuse it either way).',
-  'revoke.not_recorded': 'The ledger could not be written; keep this output.',
+  'ledger.not_written': 'The ledger could not be written; keep this output.',
   'keys.title': 'Keys of this machine',
   'keys.head': 'account|fingerprint|expires|file',
   'keys.unreadable': '(no public half)',

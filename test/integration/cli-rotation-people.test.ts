@@ -79,6 +79,9 @@ describe("a host's own key", () => {
     expect(await rotation('host', 'abandon', target.name)).toMatchObject({ code: 0 });
     expect(knownHosts()).toBe(before);
     expect(await rotation('host', 'prove', target.name, '--key', fresh)).toMatchObject({ code: 3 });
+    expect((await operator.ledger('KEY_ROTATION')).map(({ host, detail }) => ({ host, ...detail }))).toEqual(
+      ['begin', 'abandon'].map((step) => ({ host: target.name, key: 'host', step, old, new: fresh })),
+    );
   });
 
   test('a request that has not ended stands in the way, and is named', async () => {
@@ -148,6 +151,14 @@ describe("an approver's key", () => {
       said: { phase: 'idle', new_line: line },
     });
     expect([existsSync(`${path()}.previous`), existsSync(statement())]).toEqual([false, false]);
+    const row = {
+      key: target.approver.principal,
+      old,
+      new: fingerprint(Buffer.from(line.split(' ')[1] ?? '', 'base64')),
+    };
+    expect((await operator.ledger('KEY_ROTATION')).map(({ detail }) => detail)).toEqual(
+      ['begin', 'switch', 'finish'].map((step) => ({ ...row, step })),
+    );
   });
 
   test('can be given up before the switch', async () => {

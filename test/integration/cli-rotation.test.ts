@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
@@ -112,6 +112,20 @@ test('from one key to the other: both in between, the old one gone at the end, o
       other,
     ],
   });
+  // What an auditor asks: which key was good from when to when. A step that was repeated is one row.
+  await rotation('finish', 'reader');
+  const both = { key: 'reader', old, new: name(key) };
+  expect((await operator.ledger('KEY_ROTATION')).map(({ detail }) => detail)).toEqual(
+    ['begin', 'switch', 'finish'].map((step) => ({ ...both, step })),
+  );
+});
+
+test('a ledger that cannot be written stops no rotation, and is said', async () => {
+  mkdirSync(dirname(operator.stateDir), { recursive: true });
+  writeFileSync(operator.stateDir, 'no folder');
+  const begun = await begin();
+  expect(begun).toMatchObject({ code: 0, said: { phase: 'staged' } });
+  expect(begun.stderr).toContain('The ledger could not be written');
 });
 
 describe('a rotation that was interrupted', () => {
@@ -125,6 +139,11 @@ describe('a rotation that was interrupted', () => {
     expect(await rotation('abandon', 'reader')).toMatchObject({ code: 0, said: { phase: 'idle' } });
     expect(listed()).toEqual(before);
     expect([existsSync(`${key}.next`), existsSync(`${key}.next.pub`)]).toEqual([false, false]);
+    const rows = await operator.ledger('KEY_ROTATION');
+    expect(rows.map(({ detail }) => [detail['step'], detail['new']])).toEqual([
+      ['begin', fresh],
+      ['abandon', fresh],
+    ]);
   });
 
   test('in the middle of the switch is finished by switching again', async () => {

@@ -72,7 +72,6 @@ const ports: RevocationPorts = {
   works: () => Promise.resolve(),
   transportKeys: () => Promise.resolve(undefined),
   publicKey: () => Promise.resolve(undefined),
-  record: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };
 

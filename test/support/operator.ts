@@ -20,6 +20,10 @@ export interface Operator {
   cli(
     ...argv: string[]
   ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
+  /** The rows of the ledger with this code, oldest first. */
+  ledger(
+    code: string,
+  ): Promise<readonly { readonly host?: string; readonly detail: Readonly<Record<string, unknown>> }[]>;
   /** Runs `mcp-pra …` on a real pseudo-terminal and types. */
   typed(argv: readonly string[], steps: readonly PtyStep[], seconds?: number): Promise<PtyResult>;
   /** `mcp-pra serve` as a child, with a real MCP client on its stdio. Close it. */
@@ -79,16 +83,25 @@ export const makeOperator = (options: OperatorOptions): Operator => {
   );
   // Nothing of the machine's own settings, and no agent.
   const env = { PATH: process.env['PATH'], HOME: home, LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' };
+  const cli: Operator['cli'] = async (...argv) => {
+    const child = spawn(process.execPath, [PROGRAM, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? -1)));
+    const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+    return { code, stdout, stderr };
+  };
   return {
     home,
     config,
     stateDir: join(home, '.local/state/mcp-pra'),
     env,
-    cli: async (...argv) => {
-      const child = spawn(process.execPath, [PROGRAM, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-      const ended = new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? -1)));
-      const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-      return { code, stdout, stderr };
+    cli,
+    ledger: async (wanted) => {
+      const { stdout } = await cli('audit', 'tail', '-n', '200', '--json');
+      const rows = stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as { code: string; host?: string; detail: Record<string, unknown> });
+      return rows.filter(({ code }) => code === wanted);
     },
     typed: (argv, steps, seconds) =>
       onPty([process.execPath, PROGRAM, ...argv], steps, { env, seconds: seconds ?? 60, cwd: home }),

@@ -206,7 +206,7 @@ const carryOut = async (
       left: again?.length === 0 ? null : saved.path,
       notes: notes({ config, order, hosts }),
     };
-    await record(context, ports, report);
+    await record(context, report);
     for (const note of report.notes) context.note(note);
     context.note(
       say('revoke.sum', {
@@ -232,27 +232,20 @@ const carryOut = async (
   }
 };
 
-/** A revocation has to work when the database does not: then it only says so. */
-const record = async (
-  context: CliContext,
-  ports: RevocationPorts,
-  report: RevocationReport,
-): Promise<void> => {
-  const { principal, client } = context.caller();
-  const detail = {
-    what: describeOrder(report.order).slice(0, 1_000),
-    done: report.hosts.filter((host) => host.done).length,
-    proven: report.hosts.filter(({ proven }) => proven).length,
-    left: report.hosts
-      .filter(({ done }) => !done)
-      .map(({ host }) => host)
-      .join(' ')
-      .slice(0, 1_000),
-  };
-  await ports
-    .record({ kind: 'note', code: 'KEYS_REVOKED', actor: `${principal}/${client}`, detail })
-    .catch(() => context.io.stderr.write(`${say('revoke.not_recorded')}\n`));
-};
+const record = (context: CliContext, report: RevocationReport): Promise<void> =>
+  context.record({
+    code: 'KEYS_REVOKED',
+    detail: {
+      what: describeOrder(report.order).slice(0, 1_000),
+      done: report.hosts.filter((host) => host.done).length,
+      proven: report.hosts.filter(({ proven }) => proven).length,
+      left: report.hosts
+        .filter(({ done }) => !done)
+        .map(({ host }) => host)
+        .join(' ')
+        .slice(0, 1_000),
+    },
+  });
 
 /** A host that is not right comes before everything else, and one that is only not reached comes last. */
 const worst = (exits: readonly ExitCode[]): ExitCode => {

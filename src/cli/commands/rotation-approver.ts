@@ -13,6 +13,7 @@ import {
   type KeyFiles,
 } from '../rotation/key-files.ts';
 import type { Cli } from '../run-cli.ts';
+import { recordedStep } from '../rotation/recorded-step.ts';
 import { say } from '../say.ts';
 import { Terminal } from '../terminal.ts';
 
@@ -43,10 +44,11 @@ export const addRotationApprover = (rotation: Command, cli: Cli): void => {
       const terminal = new Terminal(context.io, screen);
       const note = (text: string): unknown => screen.write(`${text}\n`);
       if (readKeyFiles(key).phase === 'switched') throw refused(say('rotation.approver_switched'));
-      if (readKeyFiles(key).phase === 'idle') {
+      await recordedStep(context, { key: principal, step: 'begin' }, key, async () => {
+        if (readKeyFiles(key).phase !== 'idle') return;
         note(say('rotation.approver_new'));
         await context.parts.makeApproverKey({ path: nextOf(key), principal });
-      }
+      });
       const files = readKeyFiles(key);
       const statement = {
         principal,
@@ -104,12 +106,13 @@ export const addRotationApprover = (rotation: Command, cli: Cli): void => {
   for (const [word, description, work] of steps) {
     const command = cli.command(group, word, description);
     command.action(() =>
-      cli.run(command, (context) => {
+      cli.run(command, async (context) => {
         const config = context.config();
-        work(config);
-        const shown = report(config, readKeyFiles(approverOf(config).key));
+        const { key, principal } = approverOf(config);
+        await recordedStep(context, { key: principal, step: word }, key, () => work(config));
+        const shown = report(config, readKeyFiles(key));
         context.show(shown, (page) => page.line(sentence(shown)));
-        return Promise.resolve(0);
+        return 0;
       }),
     );
   }

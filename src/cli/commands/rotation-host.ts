@@ -83,6 +83,8 @@ export const addRotationHost = (rotation: Command, cli: Cli): void => {
         next,
         options.knownHosts ?? [],
       );
+      const { pending } = await context.parts.hostKeyRotation.state(context.config(), host);
+      if (changed.length > 0 && pending !== null) await recordStep(context, host, 'begin', pending);
       return showFiles(context, changed);
     }),
   );
@@ -121,14 +123,21 @@ export const addRotationHost = (rotation: Command, cli: Cli): void => {
         if (word === 'finish') await requireNothingOpen(context, host);
         // Taking away the trust in the key that a host shows would lock us out of it.
         await context.parts.trustHostKey(config, { host, fingerprint: pending[shown] });
-        return showFiles(
-          context,
-          await context.parts.hostKeyRotation[word](config, host, options.knownHosts ?? []),
-        );
+        const changed = await context.parts.hostKeyRotation[word](config, host, options.knownHosts ?? []);
+        if (changed.length > 0) await recordStep(context, host, word, pending);
+        return showFiles(context, changed);
       }),
     );
   }
 };
+
+const recordStep = (
+  context: CliContext,
+  host: string,
+  step: string,
+  { old, new: next }: { readonly old: string; readonly new: string },
+): Promise<void> =>
+  context.record({ code: 'KEY_ROTATION', host, detail: { key: 'host', step, old, new: next } });
 
 const showFiles = (context: CliContext, changed: readonly string[]): 0 => {
   context.show({ changed }, (page) => {

@@ -4,6 +4,7 @@ import { PraError } from '../../errors.ts';
 import type { LoginProof } from '../cli-parts.ts';
 import type { CliContext } from '../cli-context.ts';
 import { dropNext, dropPrevious, readKeyFiles, switchKey, type KeyFiles } from '../rotation/key-files.ts';
+import { recordedStep } from '../rotation/recorded-step.ts';
 import {
   expiryFrom,
   readTransportKeys,
@@ -60,7 +61,7 @@ export const addRotation = (program: Command, cli: Cli): void => {
     cli.run(begin, async (context) => {
       const config = context.config();
       requireAllHosts(config, name, options.host ?? [], options.skip ?? []);
-      const shown = await beginRotation(context, name);
+      const shown = await recorded(context, name, 'begin', options.skip, () => beginRotation(context, name));
       context.show(shown, (page) => page.line(sentence(shown)));
       return 0;
     }),
@@ -99,7 +100,7 @@ export const addRotation = (program: Command, cli: Cli): void => {
     );
     command.action((name: RotatedKey, { skip = [] }: { skip?: readonly string[] }) =>
       cli.run(command, async (context) => {
-        const shown = await work(context, name, skip);
+        const shown = await recorded(context, name, word, skip, () => work(context, name, skip));
         context.show(shown, (page) => page.line(sentence(shown)));
         return 0;
       }),
@@ -108,13 +109,21 @@ export const addRotation = (program: Command, cli: Cli): void => {
 
   const abandon = add('abandon', 'forget the new key, as long as this machine has not switched to it');
   abandon.action((name: RotatedKey) =>
-    cli.run(abandon, (context) => {
-      const shown = abandonRotation(context, name);
+    cli.run(abandon, async (context) => {
+      const shown = await recorded(context, name, 'abandon', [], () => abandonRotation(context, name));
       context.show(shown, (page) => page.line(sentence(shown)));
-      return Promise.resolve(0);
+      return 0;
     }),
   );
 };
+
+const recorded = (
+  context: CliContext,
+  key: RotatedKey,
+  step: string,
+  skipped: readonly string[] | undefined,
+  work: () => Report | Promise<Report>,
+): Promise<Report> => recordedStep(context, { key, step, skipped }, keyOf(context.config(), key).path, work);
 
 const collect = (word: string, before: readonly string[] = []): readonly string[] => [...before, word];
 

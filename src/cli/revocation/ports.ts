@@ -1,4 +1,3 @@
-import type { LedgerEntry } from '../../request/ledger-entry.ts';
 import type { TransportKeys } from '../../request/transport-keys.ts';
 
 export type ChannelAccount = 'reader' | 'runner';
@@ -24,7 +23,5 @@ export interface RevocationPorts {
   transportKeys(host: string, signal?: AbortSignal): Promise<TransportKeys | undefined>;
   /** The blob of the public half beside a private key file; undefined when it cannot be read. */
   publicKey(path: string): Promise<Buffer | undefined>;
-  /** A row in the ledger. */
-  record(entry: LedgerEntry): Promise<void>;
   close(): Promise<void>;
 }
