@@ -12,6 +12,10 @@ from .revocation_lists import contents
 SIGNERS = f'{ETC}/allowed_signers'
 
 
+class TooFew(Failed):
+    """The policy of this host speaks against it; nothing is broken."""
+
+
 def read_signers():
     """By the parser that judges tickets: its Refusal where that would refuse the file."""
     return keys.parse_allowed_signers(read(SIGNERS).encode('utf-8', 'surrogateescape'))
@@ -44,4 +48,4 @@ def require_enough(before, after):
             for signers in (before, after)
         )
         if len(left) < min(wanted, len(now)):
-            raise Failed(f'{impact} needs {wanted} approver(s) on this host ({level}), and {len(left)} would be left; list another one first')
+            raise TooFew(f'{impact} needs {wanted} approver(s) on this host ({level}), and {len(left)} would be left; list another one first')

@@ -14,6 +14,11 @@ def switch_is_thrown():
     return os.path.lexists(f'{ETC}/disabled')
 
 
+def still_closed():
+    """What follows the sentence of a failure while the switch is thrown."""
+    return '; the kill switch stays thrown, and the same command goes on from here' if switch_is_thrown() else ''
+
+
 def throw_switch(order, failures):
     """Whether the switch is ours to lift. One that a person threw stays as it is."""
     path = f'{ETC}/disabled'

@@ -74,7 +74,7 @@ const leave = (name: string, hosts: readonly string[], inventories: readonly str
   writeFileSync(join(folder, `${name}.json`), text, { mode: 0o600 });
 };
 
-test.each(['--check', '-C', '--list-hosts'])(
+test.each(['--check', '-C', '-KC', '--list-hosts'])(
   '%s after -- is refused: nothing is taken for revoked',
   async (word) => {
     const name = fingerprint(lost.blob);

@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fingerprint } from '../../src/request/sshsig.ts';
 import { RenderedTarget } from '../support/rendered-target.ts';
@@ -271,6 +271,16 @@ describe('--keep-quorum', () => {
     expect(exit).toBe(2);
     expect(stderr).toContain('pra-run would refuse');
     expect(existsSync(etc('disabled'))).toBe(false);
+  });
+
+  it('is not lost to a host that is broken: that fails, and is tried again, and nobody is told to leave the option out', () => {
+    policy({});
+    chmodSync(etc('allowed_signers'), 0o666);
+    const { exit, stderr } = revoke('--approver', 'bert', '--keep-quorum');
+    expect(exit).toBe(1);
+    expect(stderr).toContain('is not a file that only root can write');
+    expect(stderr).not.toContain('leave out');
+    expect(isOn('revoked_signers', keys.bert)).toBe(false);
   });
 
   it('does not guess: without a policy it refuses; without the option whoever has to go goes', () => {
@@ -564,3 +574,18 @@ describe('an order that makes no sense is refused with nothing touched', () => {
     expect(existsSync(etc('disabled'))).toBe(false);
   });
 });
+
+it.each(['revoke-keys', 'rotate-keys', 'rotate-approver', 'rotate-host-key'])(
+  '%s as it lies in a pack runs nothing, least of all from the folder of whoever typed sudo',
+  (program) => {
+    mkdirSync(target.path('@LIB@/access'), { recursive: true });
+    writeFileSync(target.path('@LIB@/access/__init__.py'), 'print("planted")\n');
+    const path = resolve(import.meta.dirname, '../../target-scripts', program);
+    const done = spawnSync('python3', ['-IB', path], { encoding: 'utf8', cwd: target.path('.') });
+    expect(done).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: `${program}: not installed; setup-target does that\n`,
+    });
+  },
+);

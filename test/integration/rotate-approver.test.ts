@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { rotationStatement } from '../../src/approver/sign.ts';
 import { fingerprint } from '../../src/request/sshsig.ts';
@@ -173,6 +173,52 @@ describe('nobody gets a key', () => {
       exit: 2,
       err: expect.stringContaining('not the statement'),
     });
+  });
+});
+
+describe('the commit', () => {
+  const MARK = 'mcp-pra revoke-keys: lifted when all of these are revoked';
+
+  it('finishes an order that an earlier revocation has left in the kill switch, and lifts it', () => {
+    rotate('stage');
+    write('disabled', MARK, `key ${nameOf(keys.reader)}`);
+    expect(rotate('commit')).toMatchObject({ exit: 0, err: '' });
+    for (const key of [keys.anna, keys.reader])
+      expect([isRevoked('revoked_keys', key), isRevoked('revoked_signers', key)]).toEqual([true, true]);
+    expect(existsSync(etc('disabled'))).toBe(false);
+  });
+
+  it('that fails half way says what stays closed', () => {
+    rotate('stage');
+    write('disabled', MARK, `key ${nameOf(keys.reader)}`);
+    rmSync(etc('revoked_keys'));
+    const { exit, err } = rotate('commit');
+    expect(exit).toBe(1);
+    expect(err).toMatch(/revoked_keys is missing[^]*the kill switch stays thrown/u);
+  });
+
+  it('holds one lock from the first look to the last', () => {
+    rotate('stage');
+    const path = target.path('lib/access/lock.py');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('SECONDS = 20', 'SECONDS = 0'));
+    const lock = target.path('run-revoke.lock');
+    const revoke = target.path('lib/access/revoke.py');
+    // In the middle of the commit nobody else can have the lock.
+    writeFileSync(
+      revoke,
+      `${readFileSync(revoke, 'utf8')}
+_prove = prove
+
+
+def prove(order):
+    import subprocess
+
+    if subprocess.run(['flock', '-n', '${lock}', 'true'], check=False).returncode == 0:
+        raise Failed('the lock was free')
+    _prove(order)
+`,
+    );
+    expect(rotate('commit')).toMatchObject({ exit: 0, err: '' });
   });
 });
 

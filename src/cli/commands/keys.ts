@@ -27,8 +27,8 @@ interface RevokeFlags extends OrderFlags {
 
 const HOST = /^[a-z0-9][a-z0-9.-]{0,62}$/u;
 
-/** Options with which ansible-playbook does nothing. What slips through is not taken for a revocation either: no host says `done`. */
-const IDLE = /^(?:-C|--check|--syntax-check|--list-(?:hosts|tasks|tags))$/u;
+/** Options with which ansible-playbook does nothing, also shortened and among others (-CK). What slips through is not taken for a revocation either: no host says `done`. */
+const IDLE = /^(?:-[bkKJDv]*C[bkKJDvC]*|--ch[a-z]*|--sy[a-z-]*|--list[a-z-]*)$/u;
 
 /** `mcp-pra keys list | revoke`: which keys open what, and throwing one out of every host. */
 export const addKeys = (program: Command, cli: Cli): void => {
