@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { capture, mustRun } from './capture.ts';
 
 /**
@@ -6,6 +7,9 @@ import { capture, mustRun } from './capture.ts';
  * Lab number n has bridge `pra<n>`, addresses 198.18.n.0/24, and .1 is ours.
  */
 export const LAB_NUMBERS = 256;
+
+/** A little more than one. */
+const RETRANSMISSION_MS = 1_100;
 
 export const bridgeName = (number: number): string => `pra${number}`;
 export const labAddress = (number: number, host: number): string => `198.18.${number}.${host}`;
@@ -56,4 +60,7 @@ export async function deleteLink(name: string): Promise<void> {
 /** Takes a host's link down or up from outside: the host sees a pulled cable. */
 export async function setLink(machine: string, up: boolean): Promise<void> {
   await mustRun('ip', ['link', 'set', linkName(machine), up ? 'up' : 'down']);
+  // Whoever looked for the host's address while it was away may have asked for the last time: what is sent now would still fail with
+  // that question. After one retransmission time (arp(7), retrans_time_ms) it has failed, and the next packet asks anew.
+  if (up) await sleep(RETRANSMISSION_MS);
 }
