@@ -1,4 +1,4 @@
-"""When a key ends, in the form that this host's sshd takes. Pure: setup-target renders with it too, before anything is installed."""
+"""When a key ends, in the form that this host's sshd takes. Imports none of the others: setup-target uses it from the pack, where no path is rendered in."""
 
 import calendar
 import os

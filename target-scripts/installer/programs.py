@@ -28,8 +28,9 @@ READER = 'mcp-reader'
 RUNNER = 'pra-runner'
 UNITS = '/etc/systemd/system'
 TMPFILES = '/etc/tmpfiles.d/mcp-pra.conf'
-# Folders below LIB that hold nothing but what is rendered here: anything else in them is stale.
+# Python modules that the programs import.
 PACKAGES = ('access', 'pra_run')
+# Folders below LIB that hold nothing but what is rendered here: anything else in them is stale.
 PROGRAM_FOLDERS = ('scripts', 'collectors', *PACKAGES)
 TABLE_FOLDERS = ('verbs', 'actions')
 

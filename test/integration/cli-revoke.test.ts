@@ -48,7 +48,7 @@ const revoke = (...argv: string[]): ReturnType<Operator['cli']> =>
     'keys',
     'revoke',
     ...argv,
-    '--',
+    ...(argv.includes('--') ? [] : ['--']),
     '--extra-vars',
     JSON.stringify({
       ansible_become: false,
@@ -85,6 +85,12 @@ test.each(['--check', '-C', '-KC', '--list-hosts'])(
     expect(existsSync(folder)).toBe(false);
   },
 );
+
+test.each(['-vv', '-uC'])('%s after -- is handed on: it is no check', async (word) => {
+  const where = ['--fingerprint', fingerprint(lost.blob), '--host', 'web1', '-i', inventory()];
+  const said = await revoke(...where, '--', word);
+  expect([said.code, left()], said.stderr).toEqual([0, []]);
+});
 
 test('a check that Ansible makes all the same revokes nothing, and is left', async () => {
   writeFileSync(join(home, 'good.sh'), "echo 'checked 1 ms'\n");

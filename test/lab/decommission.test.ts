@@ -80,12 +80,14 @@ const doings = (): Promise<string> =>
     nft list ruleset
     getent passwd; getent group; ls /run /sys/fs/cgroup/system.slice | grep -i -e mcp -e pra || :`);
 
-/** Anything named after us, also where the host itself keeps writing, and every word of us in its configuration. */
-// /run/systemd/users is logind's: a number that logged out is forgotten some seconds later.
+/**
+ * Anything named after us, also where the host itself keeps writing, and every word of us in its configuration. Not logind's memory of
+ * who is logged in: it forgets a number some seconds after its logout.
+ */
 const traces = (): Promise<string> =>
   sh(`
     find / /run /tmp -xdev \\( -path /proc -o -path /sys -o -path /dev \\) -prune -o \\( -iname '*mcp*' -o -name '*pra-runner*' -o -name '*pra-exec*' -o -name '*pra-run*' \\) -print
-    grep -rIl -i -e mcp-pra -e mcp-reader -e mcp-wrapper -e pra-runner /etc /usr/local /run /var/spool /var/lib --exclude='*-' --exclude-dir=users 2>/dev/null || :`);
+    grep -rIl -i -e mcp-pra -e mcp-reader -e mcp-wrapper -e pra-runner /etc /usr/local /run /var/spool /var/lib --exclude='*-' 2>/dev/null | grep -v '^/run/systemd/users/' || :`);
 
 beforeAll(async () => {
   lab = await labUp({ hosts: 1 });
