@@ -37,6 +37,7 @@ export const ticketFor = (given: {
     impact: offer.impact,
     mode: offer.mode,
     approval: 'normal',
+    incident: undefined,
     offer: sha256(given.offerText.text),
     plan: undefined,
     issued: wireTime(given.now),

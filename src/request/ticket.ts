@@ -1,6 +1,6 @@
 import { readArgs, writeArgs } from './arg-lines.ts';
 import { decodePercent, encodePercent, PERCENT } from './percent.ts';
-import { choice, field, IMPACT, MODE, word, type StrictLines } from './strict-lines.ts';
+import { choice, field, hexOf, IMPACT, MODE, word, type StrictLines } from './strict-lines.ts';
 import { textForm } from './text-form.ts';
 import type { Ticket } from './types.ts';
 import { TIME, wireSeconds } from './wire-time.ts';
@@ -11,8 +11,8 @@ const HOST = field('host', word.host);
 const HOST_KEY = field('host-key', word.fingerprint);
 const ACTION = field('action', word.name);
 const DEFINITION = field('definition', word.digest);
-const APPROVAL = choice('approval', 'normal', 'break-glass');
-const OFFER = field('offer', word.digest);
+const APPROVAL = field('approval', `(?:normal|break-glass ${word.incident})`);
+const OFFER = field('offer', `(?:-|${word.digest})`);
 const PLAN = field('plan', `(?:-|${word.digest} [1-9][0-9]?/[1-9][0-9]?)`);
 const ISSUED = field('issued', TIME);
 const EXPIRES = field('expires', TIME);
@@ -42,8 +42,8 @@ const form = textForm<Ticket>({
       definition: lines.digest(DEFINITION),
       impact: lines.choice(IMPACT),
       mode: lines.choice(MODE),
-      approval: lines.choice(APPROVAL),
-      offer: lines.digest(OFFER),
+      ...readApproval(lines),
+      offer: readOffer(lines),
       plan: readPlan(lines),
       issued: lines.time(ISSUED),
       expires: lines.time(EXPIRES),
@@ -53,6 +53,8 @@ const form = textForm<Ticket>({
     };
     const seconds = (wireSeconds(ticket.expires) ?? 0) - (wireSeconds(ticket.issued) ?? 0);
     if (seconds <= 0 || seconds > TICKET_SECONDS) throw lines.error('expires');
+    // A freeze must not need a host that answers: it alone goes without an offer, and never has one.
+    if ((ticket.kind === 'freeze') !== (ticket.offer === undefined)) throw lines.error('offer');
     return ticket;
   },
   write: (ticket) => [
@@ -65,8 +67,10 @@ const form = textForm<Ticket>({
     `definition sha256:${ticket.definition}`,
     `impact ${ticket.impact}`,
     `mode ${ticket.mode}`,
-    `approval ${ticket.approval}`,
-    `offer sha256:${ticket.offer}`,
+    ticket.incident === undefined
+      ? `approval ${ticket.approval}`
+      : `approval ${ticket.approval} ${ticket.incident}`,
+    ticket.offer === undefined ? 'offer -' : `offer sha256:${ticket.offer}`,
     ticket.plan === undefined
       ? 'plan -'
       : `plan sha256:${ticket.plan.root} ${String(ticket.plan.step)}/${String(ticket.plan.of)}`,
@@ -77,6 +81,18 @@ const form = textForm<Ticket>({
     `ledger sha256:${ticket.ledger}`,
   ],
 });
+
+const readApproval = (lines: StrictLines): Pick<Ticket, 'approval' | 'incident'> => {
+  const [approval, incident] = lines.one(APPROVAL).split(' ');
+  return approval === 'normal'
+    ? { approval, incident: undefined }
+    : { approval: 'break-glass', incident: String(incident) };
+};
+
+const readOffer = (lines: StrictLines): string | undefined => {
+  const offer = lines.one(OFFER);
+  return offer === '-' ? undefined : hexOf(offer);
+};
 
 const readPlan = (lines: StrictLines): Ticket['plan'] => {
   const found = /^sha256:(\w{64}) (\d+)\/(\d+)$/u.exec(lines.one(PLAN));

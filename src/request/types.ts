@@ -87,7 +87,10 @@ export interface Ticket {
   readonly impact: Impact;
   readonly mode: 'run' | 'drill';
   readonly approval: 'normal' | 'break-glass';
-  readonly offer: string; // sha256 hex
+  /** The incident of a break-glass approval, `[a-z0-9][a-z0-9-]{0,39}`; undefined for a normal one. */
+  readonly incident: string | undefined;
+  /** sha256 hex of the offer's text; undefined for a freeze, and only for that. */
+  readonly offer: string | undefined;
   readonly plan: { readonly root: string; readonly step: number; readonly of: number } | undefined;
   readonly issued: string;
   readonly expires: string;

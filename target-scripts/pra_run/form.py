@@ -26,6 +26,7 @@ UUID = r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 COUNT = r'0|[1-9][0-9]{0,8}'
 PERCENT = r'[!-~]+'  # what else it must be: see is_percent_encoded
 BASE64 = r'[A-Za-z0-9+/]+={0,2}'
+INCIDENT = r'[a-z0-9][a-z0-9-]{0,39}'
 NAMESPACE = r'mcp-pra-(?:auto|low|medium|high)'
 
 IMPACTS = ('LOW', 'MEDIUM', 'HIGH')
@@ -191,6 +192,9 @@ def _check_ticket(text):
     plan = re.fullmatch(f'{SHA} ([0-9]+)/([0-9]+)', text['plan'])
     if plan and int(plan[1]) > int(plan[2]):
         return False
+    # A freeze must not need a host that answers: it alone goes without an offer, and never has one.
+    if (text['kind'] == 'freeze') != (text['offer'] == '-'):
+        return False
     return _args_ascend(text) and _is_percent(text['reason'])
 
 
@@ -257,8 +261,8 @@ TICKET = Form(
         Line('definition', SHA),
         Line('impact', IMPACT),
         Line('mode', MODE),
-        Line('approval', r'normal|break-glass'),
-        Line('offer', SHA),
+        Line('approval', rf'normal|break-glass {INCIDENT}'),
+        Line('offer', rf'-|{SHA}'),
         Line('plan', rf'-|{SHA} [1-9][0-9]?/[1-9][0-9]?'),
         Line('issued', TIME),
         Line('expires', TIME),
@@ -304,7 +308,7 @@ RECEIPT = Form(
 
 
 class Submission:
-    """A ticket with what vouches for it. `ticket_bytes` are what was signed, exactly as they came."""
+    """A ticket with what vouches for it. `ticket_bytes` are what was signed, exactly as they came. A freeze has no offer: None twice."""
 
     def __init__(self, ticket_bytes, ticket, signatures, offer_bytes, offer_signature):
         self.ticket_bytes = ticket_bytes
@@ -323,10 +327,7 @@ def parse_submission(data):
     if not data.endswith(b'\nend\n'):
         raise Refusal('SUBMISSION_FORM')
     lines = data[: -len(b'\nend\n')].split(b'\n')
-    offer_signature = _frame_line(lines, 'offer-signature')
-    offer_bytes = decode_base64(_frame_line(lines, 'offer'))
-    if not offer_bytes:
-        raise Refusal('SUBMISSION_FORM')
+    offer_bytes, offer_signature = _frame_offer(lines)
     signatures = []
     while lines and lines[-1].startswith(b'signature '):
         signatures.insert(0, _frame_line(lines, 'signature'))
@@ -334,10 +335,25 @@ def parse_submission(data):
         raise Refusal('SUBMISSION_FORM')
     ticket_bytes = b'\n'.join(lines) + b'\n'
     ticket = parse(TICKET, ticket_bytes)
-    blobs = [parse_signature(decode_base64(text)) for text in [*signatures, offer_signature]]
-    if not signatures:
+    if (ticket['offer'] == '-') != (offer_bytes is None):
+        raise Refusal('SUBMISSION_FORM')
+    blobs = [parse_signature(decode_base64(text)) for text in signatures]
+    offer_blob = None if offer_bytes is None else parse_signature(decode_base64(offer_signature))
+    if not blobs:
         raise Refusal('SIGNATURE_MISSING')
-    return Submission(ticket_bytes, ticket, blobs[:-1], offer_bytes, blobs[-1])
+    return Submission(ticket_bytes, ticket, blobs, offer_bytes, offer_blob)
+
+
+def _frame_offer(lines):
+    """Take the two lines of the offer off the end: (bytes, base64 of the signature), or (None, None) when both say `-`."""
+    if lines[-2:] == [b'offer -', b'offer-signature -']:
+        del lines[-2:]
+        return None, None
+    signature = _frame_line(lines, 'offer-signature')
+    data = decode_base64(_frame_line(lines, 'offer'))
+    if not data:
+        raise Refusal('SUBMISSION_FORM')
+    return data, signature
 
 
 def _frame_line(lines, key):

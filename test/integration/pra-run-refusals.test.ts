@@ -232,7 +232,7 @@ describe('4: word, kind, host', () => {
   it.each<[string, Partial<Ticket>, string]>([
     ['kind cancel', { kind: 'cancel' }, 'KIND_UNSUPPORTED'],
     ['mode drill', { mode: 'drill' }, 'MODE_UNSUPPORTED'],
-    ['approval break-glass', { approval: 'break-glass' }, 'APPROVAL_UNSUPPORTED'],
+    ['approval break-glass', { approval: 'break-glass', incident: 'inc-1' }, 'APPROVAL_UNSUPPORTED'],
     ['a plan', { plan: { root: '0'.repeat(64), step: 1, of: 2 } }, 'PLAN_UNSUPPORTED'],
     ['another host', { host: 'web2' }, 'HOST_MISMATCH'],
     ['another host key', { hostKey: `SHA256:${'A'.repeat(43)}` }, 'HOST_KEY_MISMATCH'],

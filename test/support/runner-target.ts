@@ -346,6 +346,7 @@ export class RunnerTarget {
       impact: offer.impact,
       mode: offer.mode,
       approval: 'normal',
+      incident: undefined,
       offer: sha256(signed.text),
       plan: undefined,
       issued: wireTime(now),

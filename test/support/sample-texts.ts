@@ -47,6 +47,7 @@ export const sampleTicket: Ticket = {
   hostKey: HOST_KEY,
   definition: HEX,
   approval: 'normal',
+  incident: undefined,
   offer: OTHER_HEX,
   plan: undefined,
   issued: '2026-11-20T10:00:00Z',

@@ -117,6 +117,7 @@ export const ticketFrom = (
     impact,
     mode: 'run',
     approval: 'normal',
+    incident: undefined,
     offer: sha256(signed.text),
     plan: undefined,
     issued: wireTime(now),

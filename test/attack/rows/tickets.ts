@@ -421,7 +421,12 @@ export const tickets: readonly Attack[] = [
     [
       ['kind', 'a ticket of another kind', { kind: 'freeze' }, 'KIND_UNSUPPORTED'],
       ['mode', 'a drill', { mode: 'drill' }, 'MODE_UNSUPPORTED'],
-      ['approval', 'an approval by breaking the glass', { approval: 'break-glass' }, 'APPROVAL_UNSUPPORTED'],
+      [
+        'approval',
+        'an approval by breaking the glass',
+        { approval: 'break-glass', incident: 'inc-1' },
+        'APPROVAL_UNSUPPORTED',
+      ],
     ] as const
   ).map(([id, what, wrong, code]) =>
     row({

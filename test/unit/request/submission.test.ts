@@ -13,10 +13,11 @@ const blob = (fill: number): string => {
   return Buffer.concat([Buffer.from('SSHSIG'), sshUint32(1), ...parts]).toString('base64');
 };
 
+const offer = { text: serialiseOffer(sampleOffer), signature: blob(3) };
 const good: Submission = {
   ticketText: serialiseTicket(sampleTicket),
   signatures: [blob(1), blob(2)],
-  offer: { text: serialiseOffer(sampleOffer), signature: blob(3) },
+  offer,
 };
 const text = serialiseSubmission(good);
 
@@ -30,9 +31,10 @@ describe('a submission', () => {
     ['a ticket with something after it', { ...good, ticketText: `${good.ticketText}signature ${blob(4)}\n` }],
     ['six signatures', { ...good, signatures: Array.from({ length: 6 }, () => blob(1)) }],
     ['a signature with a line end', { ...good, signatures: [`${blob(1)}\nend`] }],
-    ['an offer beyond bytes', { ...good, offer: { ...good.offer, text: `${good.offer.text}\u2028` } }],
+    ['an offer beyond bytes', { ...good, offer: { ...offer, text: `${offer.text}\u2028` } }],
     ['no signature', { ...good, signatures: [] }],
-    ['no offer', { ...good, offer: { ...good.offer, text: '' } }],
+    ['no offer', { ...good, offer: undefined }],
+    ['an offer without text', { ...good, offer: { ...offer, text: '' } }],
   ])('cannot be written with %s', (_, wrong) => {
     expect(() => serialiseSubmission(wrong)).toThrow(/TICKET_FORM|SUBMISSION_FORM|SIGNATURE_MISSING/u);
   });
