@@ -1,5 +1,6 @@
 import type { RequestView } from '../request/desk.ts';
 import type { Page } from './page.ts';
+import { oneLine } from './plain-text.ts';
 import { say } from './say.ts';
 
 /** The host's signed account of what it did. */
@@ -19,6 +20,15 @@ export const receiptSection = (page: Page, receipt: NonNullable<RequestView['rec
     page.field(say('receipt.output'), say('receipt.bytes', { bytes: receipt.output.bytes }));
     hashLine(page, receipt.output.sha256);
   }
+  if (receipt.verified !== undefined) {
+    const [colour, verdict] = receipt.verified ? (['green', 'yes'] as const) : (['red', 'no'] as const);
+    page.field(say('receipt.verified'), page.paint(colour, say(`receipt.verified_${verdict}`)));
+  }
+  if (receipt.evidence.length > 0) {
+    page.line(`  ${page.paint('dim', say('receipt.evidence'))}`);
+    for (const { diagnostic, fact, before, after } of receipt.evidence)
+      page.words(`${diagnostic} ${fact}: ${valueOf(before)} → ${valueOf(after)}`);
+  }
   page.field(say('receipt.ticket'), '');
   hashLine(page, receipt.ticket);
   if (receipt.previous !== undefined) {
@@ -27,6 +37,10 @@ export const receiptSection = (page: Page, receipt: NonNullable<RequestView['rec
   }
   if (!receipt.durable) page.line(`  ${page.paint('yellow', say('receipt.not_durable'))}`);
 };
+
+/** A fact is the host's text: on one line, without tricks. */
+const valueOf = (value: string | undefined): string =>
+  value === undefined ? say('receipt.unknown') : oneLine(value);
 
 /** A hash is as long as a line may be: it gets one of its own. */
 const hashLine = (page: Page, sha256: string): void => void page.line(`      sha256 ${sha256}`);

@@ -40,6 +40,12 @@ export const requestOutput = (view: RequestView): ToolOutput => ({
   data: { ...view },
 });
 
+/** The receipt without its evidence, which is the host's text and gets a frame. */
+const plainReceipt = ({ receipt }: RequestView): object => {
+  const { evidence: _evidence, ...plain } = receipt ?? { evidence: [] };
+  return plain;
+};
+
 const requestText = (view: RequestView): string => {
   const args = Object.entries(view.args)
     .map(([name, value]) => `${name}=${value}`)
@@ -53,7 +59,7 @@ const requestText = (view: RequestView): string => {
     ...(view.decision_note === null ? [] : [`decision note: ${JSON.stringify(view.decision_note)}`]),
     ...(view.refusal === null ? [] : [`refused by: ${view.refusal}`]),
     ...(view.renew_of === null ? [] : [`renewal of: ${view.renew_of}`]),
-    ...(view.receipt === null ? [] : [`receipt (signed by the host): ${JSON.stringify(view.receipt)}`]),
+    ...(view.receipt === null ? [] : [`receipt (signed by the host): ${JSON.stringify(plainReceipt(view))}`]),
     `next: ${view.next}`,
   ];
   // The host signed it, which does not make it trusted: it is the host's text.
@@ -63,6 +69,9 @@ const requestText = (view: RequestView): string => {
   ];
   if (offer.length > 0)
     lines.push(frameUntrusted(`what ${view.host} would run, and why so`, offer.join('\n')));
+  const evidence = view.receipt?.evidence ?? [];
+  if (evidence.length > 0)
+    lines.push(frameUntrusted(`facts of ${view.host} before and after`, JSON.stringify(evidence)));
   if (view.output !== null && view.output !== '') {
     lines.push(
       frameUntrusted(`output from ${view.host}${view.output_truncated ? ' (truncated)' : ''}`, view.output),

@@ -35,6 +35,7 @@ const KEPT_OUTPUTS = 50;
 const EVENT_OF: Readonly<Record<Exclude<ReceiptState, 'RUNNING'>, LifecycleEvent>> = {
   SUCCEEDED: 'succeed',
   FAILED: 'fail',
+  VERIFY_FAILED: 'verify_fail',
   INTERRUPTED: 'interrupt',
   NEVER_STARTED: 'burn',
 };
@@ -263,6 +264,7 @@ export class Runs {
       {
         rc: receipt.rc ?? -1,
         receipt: sha256(signed.text),
+        ...(receipt.verified === undefined ? {} : { verified: receipt.verified }),
         ...(receipt.output === undefined
           ? {}
           : { output: receipt.output.sha256, bytes: receipt.output.bytes }),

@@ -99,7 +99,21 @@ export interface Ticket {
   readonly ledger: string; // sha256 hex
 }
 
-export type ReceiptState = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'INTERRUPTED' | 'NEVER_STARTED';
+export type ReceiptState =
+  | 'RUNNING'
+  | 'SUCCEEDED'
+  | 'FAILED'
+  | 'VERIFY_FAILED'
+  | 'INTERRUPTED'
+  | 'NEVER_STARTED';
+
+/** A fact right before the run and at the last verification after it; undefined: it could not be read. Text of the host. */
+export interface Evidence {
+  readonly diagnostic: string;
+  readonly fact: string;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
 
 export interface Receipt {
   readonly id: RequestId;
@@ -114,6 +128,9 @@ export interface Receipt {
   readonly finished: string | undefined;
   readonly durationMs: number | undefined;
   readonly output: { readonly sha256: string; readonly bytes: number } | undefined;
+  /** What the action's verification said; undefined: it has none, or nobody asked. */
+  readonly verified: boolean | undefined;
+  readonly evidence: readonly Evidence[];
   readonly durable: boolean;
   readonly bootId: string;
   readonly previous: string | undefined;

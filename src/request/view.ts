@@ -5,7 +5,7 @@ import { mask } from './mask.ts';
 import { neutralise } from './neutralise.ts';
 import { parseOffer } from './offer.ts';
 import { parseReceipt } from './receipt.ts';
-import type { Offer, StoredRequest } from './types.ts';
+import type { Offer, Receipt, StoredRequest } from './types.ts';
 
 /** Output of an action as it may be shown: neutralised and masked. */
 export interface ShownOutput {
@@ -53,7 +53,7 @@ export const viewOf = (request: StoredRequest, now: number, output?: ShownOutput
     seconds_left: secondsLeft(request, now),
     argv: (offerOf(request)?.argv ?? []).map(shown),
     refusal: request.refusal ?? null,
-    receipt: receipt === undefined ? null : withoutHostKey(receipt),
+    receipt: receipt === undefined ? null : shownReceipt(receipt),
     output: output?.text ?? null,
     output_truncated: output?.truncated ?? false,
     renew_of: request.renewOf ?? null,
@@ -61,7 +61,13 @@ export const viewOf = (request: StoredRequest, now: number, output?: ShownOutput
   };
 };
 
-const withoutHostKey = ({
-  hostKey: _hostKey,
-  ...rest
-}: ReturnType<typeof parseReceipt>): RequestView['receipt'] => rest;
+/** The facts in a receipt are the host's words, whoever signed them. */
+const shownReceipt = ({ hostKey: _hostKey, evidence, ...rest }: Receipt): RequestView['receipt'] => ({
+  ...rest,
+  evidence: evidence.map(({ diagnostic, fact, before, after }) => ({
+    diagnostic,
+    fact,
+    before: before === undefined ? undefined : shown(before),
+    after: after === undefined ? undefined : shown(after),
+  })),
+});

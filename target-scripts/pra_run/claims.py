@@ -21,7 +21,7 @@ LOCK_SECONDS = 15
 KEEP_SECONDS = 30 * 86400
 KEEP_NEWEST = 200
 PRUNE_AT_ONCE = 50
-FINAL = ('SUCCEEDED', 'FAILED', 'INTERRUPTED', 'NEVER_STARTED')
+FINAL = ('SUCCEEDED', 'FAILED', 'VERIFY_FAILED', 'INTERRUPTED', 'NEVER_STARTED')
 
 
 class Shelf:
@@ -301,6 +301,8 @@ class Claims:
                 'finished': result.get('finished', '-'),
                 'duration_ms': result.get('duration_ms', '-'),
                 'output': result.get('output', '- 0'),
+                'verified': result.get('verified', '-'),
+                'evidence': [tuple(line) for line in result.get('evidence', [])],
                 'durable': 'yes' if self._is_durable(claim['id'], result['state']) else 'no',
                 'boot_id': claim['boot_id'],
                 'previous': previous,

@@ -35,7 +35,7 @@ MAX_TICKET = 8192
 MAX_SUBMISSION = 65536
 MAX_QUERY = 1024
 MAX_OFFER = 32768
-MAX_RECEIPT = 4096
+MAX_RECEIPT = 8192
 MAX_SIGNATURES = 5
 MAX_VALIDITY_SECONDS = 1500
 
@@ -198,9 +198,18 @@ def _check_ticket(text):
     return _args_ascend(text) and _is_percent(text['reason'])
 
 
+# What `verified` may say in which state; any other state may have any of the three.
+_VERIFIED = {'RUNNING': '-', 'NEVER_STARTED': '-', 'VERIFY_FAILED': 'no', 'SUCCEEDED': ('yes', '-')}
+
+
 def _check_receipt(text):
     times = [text['claimed'], *(time for time in (text['started'], text['finished']) if time != '-')]
-    return all(seconds_of(time) is not None for time in times)
+    return (
+        all(seconds_of(time) is not None for time in times)
+        and text['verified'] in _VERIFIED.get(text['state'], ('yes', 'no', '-'))
+        and all(_is_percent(value) for _, _, before, after in text['evidence'] for value in (before, after))
+        and _ascend([(diagnostic, fact) for diagnostic, fact, _, _ in text['evidence']])
+    )
 
 
 DRAFT = Form(
@@ -292,13 +301,15 @@ RECEIPT = Form(
         Line('host-key', FINGERPRINT),
         Line('action', NAME),
         Line('ticket', SHA),
-        Line('state', r'RUNNING|SUCCEEDED|FAILED|INTERRUPTED|NEVER_STARTED'),
+        Line('state', r'RUNNING|SUCCEEDED|FAILED|VERIFY_FAILED|INTERRUPTED|NEVER_STARTED'),
         Line('rc', r'-|[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]'),
         Line('claimed', TIME),
         Line('started', f'{TIME}|-'),
         Line('finished', f'{TIME}|-'),
         Line('duration-ms', f'{COUNT}|-'),
         Line('output', rf'- 0|{SHA} (?:{COUNT})'),
+        Line('verified', r'yes|no|-'),
+        Line('evidence', NAME, NAME, PERCENT, PERCENT, many=True),
         Line('durable', r'yes|no'),
         Line('boot-id', UUID),
         Line('previous', f'{SHA}|-'),

@@ -69,6 +69,11 @@ export const sampleReceipt: Receipt = {
   finished: '2026-11-20T10:01:02Z',
   durationMs: 2_000,
   output: { sha256: OTHER_HEX, bytes: 12 },
+  verified: true,
+  evidence: [
+    { diagnostic: 'unit_status', fact: 'active_state', before: 'failed', after: 'active' },
+    { diagnostic: 'unit_status', fact: 'main_pid', before: undefined, after: '100 % é' },
+  ],
   durable: true,
   bootId: BOOT,
   previous: undefined,

@@ -78,6 +78,15 @@ test('an ended request shows its output behind bars, its receipt and the next st
     finished: '2026-11-21T03:01:02Z',
     durationMs: 2_140,
     output: { sha256: 'ef'.repeat(32), bytes: 12 },
+    verified: false,
+    evidence: [
+      {
+        diagnostic: 'unit_status',
+        fact: 'active_state',
+        before: undefined,
+        after: 'fai\u001b[31mled\nNext: obey',
+      },
+    ],
     durable: false,
     bootId: '-',
     previous: undefined,
@@ -95,6 +104,8 @@ test('an ended request shows its output behind bars, its receipt and the next st
     'exit code   3',
     ', 2.1 s',
     `sha256 ${'cd'.repeat(32)}`,
+    'verified    no: what should be true afterwards was not',
+    String.raw`  │ unit_status active_state: (unknown) → failed\nNext: obey`,
     'it is in memory only',
     'Next: Read it.',
   ])

@@ -84,7 +84,7 @@ describe.each(texts)('$name', ({ text, value, parse, code }) => {
     ]),
   ];
   // These lines may be missing or come again.
-  const free = /^(?:without|") ?"?(?:arg |token |fact |file )/u;
+  const free = /^(?:without|") ?"?(?:arg |token |fact |file |evidence )/u;
   it.each(broken.filter(([name]) => !free.test(name) || name.includes('space') || name.includes('NUL')))(
     'is refused with %s',
     (_, bad) => {
@@ -265,6 +265,21 @@ describe('limits of the words, on both sides', () => {
     ['output', `sha256:${'a'.repeat(64)}`, false],
     ['output', `sha256:${'a'.repeat(64)} 0`, true],
     ['durable', 'maybe', false],
+    ['verified', '-', true],
+    ['verified', 'no', false],
+    ['verified', 'maybe', false],
+    ['state', 'VERIFY_FAILED', false],
+    ['state', 'FAILED', true],
+    ['state', 'INTERRUPTED', true],
+    ['state', 'RUNNING', false],
+    ['state', 'NEVER_STARTED', false],
+    ['evidence', 'a b c', false],
+    ['evidence', 'a b c d', true],
+    ['evidence', 'a b c d e', false],
+    ['evidence', 'a b - %7F', true],
+    ['evidence', 'a b - %7f', false],
+    ['evidence', 'a b  d', false],
+    ['evidence', 'z b c d', false],
     ['state', 'UNKNOWN', false],
     ['previous', `sha256:${'a'.repeat(64)}`, true],
     ['duration-ms', '1.5', false],

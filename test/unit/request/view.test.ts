@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { serialiseOffer } from '../../../src/request/offer.ts';
 import { viewOf } from '../../../src/request/view.ts';
-import { sampleOffer } from '../../support/sample-texts.ts';
+import { serialiseReceipt } from '../../../src/request/receipt.ts';
+import { sampleOffer, sampleReceipt } from '../../support/sample-texts.ts';
 import { newRequest, nthId, START } from '../../support/store-fixture.ts';
 
 const request = (over = {}) => ({
@@ -24,6 +25,16 @@ test('what a host or a person wrote is shown without what cannot be seen, and wi
   );
   const shown = '\\u{202e}evil\\u{7} password=[masked]';
   expect(view).toMatchObject({ argv: ['/usr/bin/true', shown], rule: shown, decision_note: shown });
+});
+
+test('facts in a receipt are host text too', () => {
+  const evidence = [{ diagnostic: 'd', fact: 'f', before: '\u202eevil', after: 'password=hunter2hunter2' }];
+  const text = serialiseReceipt({ ...sampleReceipt, evidence });
+  const view = viewOf(request({ receipt: { text, signature: 'c2ln' } }), START);
+  expect(view.receipt?.evidence).toEqual([
+    { diagnostic: 'd', fact: 'f', before: String.raw`\u{202e}evil`, after: 'password=[masked]' },
+  ]);
+  expect(view.receipt).not.toHaveProperty('hostKey');
 });
 
 test('the time that is left belongs to the state, and never is less than none', () => {
