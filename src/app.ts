@@ -4,6 +4,7 @@ import { channelOptions, followedKey, openApproverKey } from './app/keys.ts';
 import { openDoctor } from './app/doctor.ts';
 import { hostKeyRotation } from './app/host-key-rotation.ts';
 import { proveLogin } from './app/prove-login.ts';
+import { openProcesses } from './app/processes.ts';
 import { openRevocation } from './app/revocation.ts';
 import type { Catalog } from './catalog/types.ts';
 import { detailsOf } from './cli/print-error.ts';
@@ -112,6 +113,7 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
     channel,
     store,
     clock: Date,
+    processes: openProcesses(),
     autoSigner:
       auto === undefined
         ? undefined

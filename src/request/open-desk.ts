@@ -7,7 +7,7 @@ import type { LedgerEntry } from './ledger-entry.ts';
 import { look } from './look.ts';
 import { fingerprint, verifySshsig } from './sshsig.ts';
 import { Policy, type OperatorPolicy } from './policy.ts';
-import type { AutoSigner, Channel, Clock, HostEntry, Store } from './ports.ts';
+import type { AutoSigner, Channel, Clock, HostEntry, Processes, Store } from './ports.ts';
 import { propose, type Proposal } from './proposals.ts';
 import { CallRate } from './call-rate.ts';
 import { RunnerClient } from './runner-client.ts';
@@ -26,6 +26,7 @@ export interface DeskParts {
   readonly channel: Channel;
   readonly store: Store;
   readonly clock: Clock;
+  readonly processes: Processes;
   readonly autoSigner: AutoSigner;
   /** For the log: what must not reach a caller. */
   readonly onError: (error: unknown) => void;
@@ -47,10 +48,10 @@ const LAST_ROWS_MS = 2_000;
 
 /** Puts the pipeline together (DESIGN §4). Every refusal of a call gets its ledger row here. */
 export const openDesk = (parts: DeskParts): OpenDesk => {
-  const { catalog, store, clock, channel } = parts;
+  const { catalog, store, clock, processes, channel } = parts;
   const policy = new Policy(parts.hosts, parts.operator);
   const runner = new RunnerClient(channel, policy);
-  const runs = new Runs({ catalog, runner, store, clock, onError: parts.onError });
+  const runs = new Runs({ catalog, runner, store, clock, processes, onError: parts.onError });
   const rate = new CallRate(parts.limits.callsPerMinute, clock);
   const clocks = new HostClocks(channel, policy, clock);
   const { autoSigner, onError } = parts;

@@ -8,6 +8,14 @@ export interface Clock {
   now(): number;
 }
 
+/** Processes of this machine, by names that stay theirs: another process may ask whether the one that dispatched is gone. */
+export interface Processes {
+  /** The name of this process; undefined where the system does not say. */
+  readonly own: string | undefined;
+  /** True only of a process that surely is gone; false of one that cannot be judged from here. */
+  isGone(name: string): boolean;
+}
+
 /** What came back from one forced command. `exit` is undefined when the connection ended before an exit status. */
 export interface ChannelResult {
   readonly stdout: Buffer;
@@ -58,6 +66,7 @@ export type RequestPatch = Partial<
     | 'receipt'
     | 'definition'
     | 'args'
+    | 'dispatcher'
   >
 >;
 

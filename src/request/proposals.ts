@@ -96,6 +96,7 @@ export const propose = async (
       refusal: undefined,
       receipt: undefined,
       renewOf: proposal.renewOf,
+      dispatcher: undefined,
     },
     {
       ...row,

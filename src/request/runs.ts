@@ -5,7 +5,7 @@ import type { WaitOptions } from './desk.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { isTerminal, next, type LifecycleEvent } from './lifecycle.ts';
 import { OutputView } from './output-view.ts';
-import type { Clock, RequestPatch, Store } from './ports.ts';
+import type { Clock, Processes, RequestPatch, Store } from './ports.ts';
 import { parseReceipt } from './receipt.ts';
 import type { RunnerClient, RunnerOutcome, VerifiedReceipt } from './runner-client.ts';
 import type { Caller, ReceiptState, RequestId, State, StoredRequest } from './types.ts';
@@ -17,11 +17,12 @@ export interface RunParts {
   readonly runner: RunnerClient;
   readonly store: Store;
   readonly clock: Clock;
+  readonly processes: Processes;
   /** For what must not reach a caller: the cause of a failure in the background. */
   readonly onError: (error: unknown) => void;
 }
 
-/** After this long without news a DISPATCHING request has lost its process. */
+/** After this long without news a DISPATCHING request has lost its process, where nobody can say whether that is gone. */
 const ORPHAN_MS = 60_000;
 /** Longest wait that the target's `result` takes. Seconds. */
 const QUERY_WAIT = 20;
@@ -66,14 +67,14 @@ export class Runs {
 
   /** Starts an approved request, or does nothing when another caller was first. Throws NOT_APPROVED, REQUEST_EXPIRED. */
   start(caller: Caller, request: StoredRequest): void {
-    const { store, clock } = this.#parts;
+    const { store, clock, processes } = this.#parts;
     const action = this.#actionOf(request);
     let dispatched: StoredRequest;
     try {
       dispatched = store.transition(
         request.id,
         'dispatch',
-        {},
+        { dispatcher: processes.own },
         this.#row(request, caller, 'dispatch', 'dispatch'),
       );
     } catch (error) {
@@ -198,10 +199,17 @@ export class Runs {
   }
 
   #lookAfter(request: StoredRequest, wait: number, signal?: AbortSignal): Promise<void> {
-    // Another process may be in the middle of dispatching it: leave it alone until it must have lost that process.
-    if (request.state === 'DISPATCHING' && this.#parts.clock.now() - request.updatedAt < ORPHAN_MS)
-      return Promise.resolve();
+    if (request.state === 'DISPATCHING' && !this.#isOrphan(request)) return Promise.resolve();
     return this.#follow(request.id, () => this.#ask(request, wait, signal));
+  }
+
+  /**
+   * Another process may be in the middle of dispatching it. Taking it over too early would do no harm but to the run: the
+   * host burns the id or has claimed it, and says so to both.
+   */
+  #isOrphan({ dispatcher, updatedAt }: StoredRequest): boolean {
+    const { processes, clock } = this.#parts;
+    return (dispatcher !== undefined && processes.isGone(dispatcher)) || clock.now() - updatedAt >= ORPHAN_MS;
   }
 
   /** `result`, and where the host never heard of it, `fence`. */

@@ -172,4 +172,6 @@ export interface StoredRequest {
   readonly refusal: string | undefined;
   readonly receipt: SignedText | undefined;
   readonly renewOf: RequestId | undefined;
+  /** The process that dispatched it, as `Processes` (ports.ts) names it. */
+  readonly dispatcher: string | undefined;
 }

@@ -69,6 +69,7 @@ const rowSchema = z.strictObject({
   receipt_signature: text,
   renew_of: id.nullable(),
   ledger_seq: z.int().positive(),
+  dispatcher: text,
 });
 
 /** The columns of `requests`, in one order for every statement. */
@@ -108,6 +109,7 @@ export const readRow = (row: unknown): StoredRequest => {
     refusal: data.refusal ?? undefined,
     receipt: signed(data.receipt_text, data.receipt_signature),
     renewOf: data.renew_of ?? undefined,
+    dispatcher: data.dispatcher ?? undefined,
   };
 };
 
@@ -138,6 +140,7 @@ export const writeRow = (request: StoredRequest, ledgerSeq: number): RequestRow 
   receipt_signature: request.receipt?.signature ?? null,
   renew_of: request.renewOf ?? null,
   ledger_seq: ledgerSeq,
+  dispatcher: request.dispatcher ?? null,
 });
 
 const PATCHABLE = {
@@ -152,6 +155,7 @@ const PATCHABLE = {
   receipt: true,
   definition: true,
   args: true,
+  dispatcher: true,
 } as const satisfies Record<keyof RequestPatch, true>;
 
 /** Only the fields a patch may have: an object that happens to carry more changes nothing more. */

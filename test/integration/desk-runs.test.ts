@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { openProcesses } from '../../src/app/processes.ts';
 import type { RequestView } from '../../src/request/desk.ts';
 import {
   MODEL,
@@ -169,7 +170,34 @@ test('a host that cannot be reached at the dispatch: the request never started, 
   expect(target.demo.rotations()).toBe(rotations);
 });
 
-test('a process that dies between its dispatch and the socket: another one finds out, once it must be dead', async () => {
+test('a process that dies between its dispatch and the socket: another one that sees it gone takes over at once', async () => {
+  const dead = await process();
+  const { own = '' } = openProcesses();
+  const dispatched = async (by: string): Promise<string> => {
+    const { id } = await propose(dead, 'rotate_demo', {});
+    await dead.approve(id);
+    const row = { kind: 'dispatch', code: 'dispatch', actor: 'operator/test', request: id } as const;
+    dead.store.transition(id, 'dispatch', { dispatcher: by }, row);
+    return id;
+  };
+  const gone = await dispatched(own.replace(/\d+$/u, '1')); // this pid, but another birth
+  const alive = await dispatched(own);
+
+  const other = await process();
+  expect(await other.desk.reconcile()).toBe(1);
+  expect(other.store.find(gone).state).toBe('NEVER_STARTED');
+  expect(other.store.find(alive).state).toBe('DISPATCHING');
+});
+
+test('a dispatched run names the process that dispatched it', async () => {
+  const desk = await process();
+  const { id } = await propose(desk, 'rotate_demo', {});
+  await desk.approve(id);
+  await desk.desk.execute(MODEL, id, { waitMs: 20_000 });
+  expect(desk.store.find(id)).toMatchObject({ state: 'SUCCEEDED', dispatcher: openProcesses().own });
+});
+
+test('a process that dies between its dispatch and the socket, and nobody can say whether it did: another one finds out, once it must be dead', async () => {
   const clock = {
     ahead: 0,
     now(): number {

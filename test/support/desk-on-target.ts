@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openProcesses } from '../../src/app/processes.ts';
 import { signTicket } from '../../src/approver/sign.ts';
 import { loadCatalog } from '../../src/catalog/load.ts';
 import type { PersonDesk, RequestView } from '../../src/request/desk.ts';
@@ -31,7 +32,7 @@ export interface TestDesk {
 }
 
 export interface TestDeskOptions extends Partial<
-  Pick<DeskParts, 'operator' | 'limits' | 'clock' | 'autoSigner' | 'hosts'>
+  Pick<DeskParts, 'operator' | 'limits' | 'clock' | 'processes' | 'autoSigner' | 'hosts'>
 > {
   readonly catalogDir?: string;
   /** Shared by desks that work on the same database. */
@@ -63,6 +64,7 @@ export const openTestDesk = async (target: EmbeddedTarget, options: TestDeskOpti
     channel,
     store,
     clock,
+    processes: openProcesses(),
     autoSigner: (ticket) =>
       Promise.resolve(signTicket({ ticketText: ticket.toString(), namespace: 'mcp-pra-auto', key: auto })),
     onError: (error) => errors.push(error),

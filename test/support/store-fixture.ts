@@ -35,6 +35,7 @@ export const newRequest = (id: string, over: Partial<NewRequest> = {}): NewReque
   refusal: undefined,
   receipt: undefined,
   renewOf: undefined,
+  dispatcher: undefined,
   ...over,
 });
 

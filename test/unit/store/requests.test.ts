@@ -49,6 +49,7 @@ describe('a request', () => {
       receipt: { text: 'mcp-pra receipt v1\n', signature: 'cmVj' },
       definition: 'e'.repeat(64),
       args: [['unit', 'cron.service']],
+      dispatcher: 'boot pid:[1] 2 3',
     };
     temp.store.transition(ID, 'ask', patch, row(ID));
     await temp.reopen();
