@@ -14,6 +14,7 @@ import { asPraError, PraError } from './errors.ts';
 import type { Log } from './log.ts';
 import { openDesk, type OpenDesk } from './request/open-desk.ts';
 import type { Channel, Store } from './request/ports.ts';
+import { sessionSource } from './request/session-source.ts';
 import { hostKeyNames } from './ssh/host-key-names.ts';
 import { openChannel } from './ssh/open-channel.ts';
 import { signTicket } from './approver/sign.ts';
@@ -119,6 +120,7 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
         ? undefined
         : async (ticket) =>
             signTicket({ ticketText: ticket.toString(), namespace: 'mcp-pra-auto', key: await autoKey() }),
+    source: sessionSource(process.env),
     onError: (thrown) => log.error('background', thrown),
   });
   return {

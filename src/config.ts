@@ -54,6 +54,16 @@ export interface CertificatesConfig {
   readonly record: string;
 }
 
+/** A rule of `policy.rules`, with its one effect. */
+export interface RuleConfig {
+  readonly name: string;
+  readonly when: RawRule['when'];
+  readonly effect:
+    | { readonly kind: 'raise'; readonly impact: 'MEDIUM' | 'HIGH' }
+    | { readonly kind: 'refuse'; readonly sentence: string };
+}
+type RawRule = RawConfig['policy']['rules'][number];
+
 /** `mcp-pra.yaml`, checked, with every default filled in and every path absolute. */
 export interface Config {
   readonly path: string;
@@ -80,6 +90,7 @@ export interface Config {
     readonly autoApprove: boolean;
     readonly denyActions: readonly string[];
     readonly raise: Readonly<Record<string, 'LOW' | 'MEDIUM' | 'HIGH'>>;
+    readonly rules: readonly RuleConfig[];
   };
   readonly promote: readonly string[];
   /** The shipped catalog, and folders of the site. */
@@ -156,6 +167,11 @@ export const requireKnownNames = (
     ),
     ...Object.keys(config.policy.raise).flatMap((name) =>
       unknown(['policy', 'raise', name], name, actions, 'action'),
+    ),
+    ...config.policy.rules.flatMap(({ when }, rule) =>
+      (when.actions ?? []).flatMap((name, i) =>
+        unknown(['policy', 'rules', rule, 'when', 'actions', i], name, actions, 'action'),
+      ),
     ),
     ...config.promote.flatMap((name, i) => unknown(['promote', i], name, diagnostics, 'diagnostic')),
   ];
@@ -263,12 +279,20 @@ const settle = (raw: RawConfig, path: string, source: ConfigSource, context: Pat
       autoApprove: raw.policy.auto_approve,
       denyActions: raw.policy.deny_actions,
       raise: raw.policy.raise,
+      rules: raw.policy.rules.map(ruleOf),
     },
     promote: raw.promote,
     catalog: { builtin: raw.catalog.builtin, dirs: raw.catalog.dirs.map(absolute) },
     source,
   };
 };
+
+const ruleOf = ({ name, when, raise, refuse }: RawRule): RuleConfig => ({
+  name,
+  when,
+  // Exactly one of them is there (rule-checks.ts).
+  effect: raise === undefined ? { kind: 'refuse', sentence: refuse ?? '' } : { kind: 'raise', impact: raise },
+});
 
 const certificatesOf = (
   written: RawConfig['certificates'],

@@ -22,6 +22,7 @@ export const requestPage = (page: Page, view: RequestView, sheet?: ApprovalSheet
   if (sheet === undefined) commandSection(page, view);
   else {
     offerSection(page, sheet.offer);
+    if (sheet.rules !== '') page.field(say('offer.rules_here'), sheet.rules);
     page.title(say('catalog.title'));
     page
       .field(say('catalog.effects'), oneLine(sheet.effects))

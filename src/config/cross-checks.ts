@@ -1,5 +1,6 @@
 import { nearest } from './nearest.ts';
 import type { ConfigProblem } from './problem.ts';
+import { ruleProblems } from './rule-checks.ts';
 import { DEFINITION_NAME, NAME, TABLE_NAME } from './schema.ts';
 import type { ConfigSource, KeyPath } from './source.ts';
 
@@ -25,6 +26,7 @@ export const crossProblems = (file: unknown, source: ConfigSource): ConfigProble
     ...certificates(root, source),
     ...endpoints(root, source),
     ...paths(root, source),
+    ...ruleProblems(root, source),
   ];
 };
 

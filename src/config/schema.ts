@@ -14,6 +14,8 @@ const SOURCE = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:\/[0-9]{1,2})?|[0-9A-Fa-f:]{
 /** A file name of one folder: never `.`, `..` or hidden. */
 const CREDENTIAL = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/u;
 const ENVIRONMENT = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/u;
+/** An address, a network, or `local`. */
+export const NETWORK = /^local$|^([0-9A-Fa-f:.]{2,45})(?:\/([0-9]{1,3}))?$/u;
 const TAG = /^[a-z0-9][a-z0-9_.-]{0,31}$/u;
 
 /**
@@ -110,6 +112,71 @@ const endpoint = z
   .string()
   .regex(/^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]):[1-9][0-9]{0,4}$/u, 'must be host:port');
 
+/** Name of a rule: it is said to models, and stands in the ledger. */
+const ruleName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,31}$/u, 'must be small letters, digits, _ and -, at most 32');
+const instant = z.iso
+  .datetime({ offset: true, error: 'must be a moment with its offset, such as 2026-12-24T18:00:00+01:00' })
+  .optional();
+/** Judged by rule-checks.ts, as is `local` for no network at all. */
+const network = z.string().max(64).meta({ pattern: NETWORK.source });
+const someOf = <T extends z.ZodType>(one: T) => z.array(one).min(1).max(64).optional();
+
+/** What is impossible (no key at all, no length) is said by rule-checks.ts. */
+const timeWindow = z.strictObject({
+  hours: z
+    .string()
+    .regex(
+      /^(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)$/u,
+      "must be two times of 24 hours, such as '22:00-06:00'",
+    )
+    .optional()
+    .describe(
+      'From the first minute until just before the second; over midnight when the second is smaller.',
+    ),
+  days: z
+    .array(z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']))
+    .min(1)
+    .max(7)
+    .optional()
+    .describe('Days on which the window begins.'),
+  time_zone: z
+    .string()
+    .max(64)
+    .optional()
+    .describe("A name of the IANA time zones; else the machine's own zone."),
+});
+
+/** Exactly one of `raise` and `refuse`; rule-checks.ts says so when it is not. */
+const rule = z.strictObject({
+  name: ruleName,
+  when: z
+    .strictObject({
+      actions: someOf(definitionName),
+      hosts: someOf(z.string()).describe('Names of hosts.'),
+      groups: someOf(z.string()),
+      tags: someOf(z.string()),
+      clients: someOf(z.string().regex(PRINCIPAL, 'must be 1 to 64 letters, digits and @ . _ -')).describe(
+        'Names that MCP clients give themselves; cli is this program at a terminal.',
+      ),
+      channels: someOf(z.enum(['mcp', 'cli'])),
+      from: someOf(network).describe('Where the SSH session of this machine comes from; local: no SSH.'),
+      not_from: someOf(network),
+      between: timeWindow.optional(),
+      outside: timeWindow.optional(),
+      during: z.strictObject({ from: instant, until: instant }).optional(),
+    })
+    .default({})
+    .describe('Every key has to match, of a list one entry; nothing here: always.'),
+  raise: z.enum(['MEDIUM', 'HIGH']).optional().describe('Least impact while the rule applies.'),
+  refuse: z
+    .string()
+    .regex(/^[^\p{Cc}\p{Cf}]{1,200}$/u, 'must be one line of 1 to 200 characters')
+    .optional()
+    .describe('Why nothing may run while the rule applies; people read it, a model gets the name.'),
+});
+
 /** The whole of `mcp-pra.yaml`. Every object is strict: an unknown key is an error. */
 export const configSchema = z
   .strictObject({
@@ -173,6 +240,13 @@ export const configSchema = z
           .record(keyOf(DEFINITION_NAME), impact)
           .default({})
           .describe('Least impact of an action; it never lowers.'),
+        rules: z
+          .array(rule)
+          .max(32)
+          .default([])
+          .describe(
+            'Raise or refuse by hour, place, host, action or client; every rule that matches counts.',
+          ),
       })
       .prefault({})
       .describe('What this machine adds. It can only restrict: each host has a policy of its own.'),

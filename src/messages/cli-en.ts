@@ -140,6 +140,7 @@ export const cliEn = {
   'offer.requires': 'needs',
   'offer.requires_value': '{count} signature(s), namespace {namespace}, {signer}',
   'offer.rule': 'by rule',
+  'offer.rules_here': 'rules here',
   'offer.clock': 'host clock',
   'catalog.title': 'What that means (from the catalog of this machine)',
   'catalog.effects': 'effects',

@@ -88,6 +88,18 @@ export const en = {
     'The policy of this machine denies {action}.',
     'See policy.deny_actions in the configuration.',
   ],
+  RULE_REFUSED: [
+    'policy',
+    3,
+    'A rule of this machine refuses {action} on {host} now: {rules}.',
+    'Wait until the rule does not apply any more, or ask who keeps policy.rules in the configuration.',
+  ],
+  RULE_RAISED: [
+    'policy',
+    3,
+    'The request {id} was made at {was}; rules of this machine ask for {impact} now: {rules}.',
+    'Propose it again now; a person can name the impact: mcp-pra propose --impact {impact}',
+  ],
   REASON_BAD: [
     'policy',
     3,

@@ -132,6 +132,8 @@ export interface ApprovalSheet {
   readonly ticket: string;
   /** Namespace the signature must have. */
   readonly namespace: string;
+  /** Rules of this machine that raise it now, with their impacts; empty when none does. */
+  readonly rules: string;
   readonly effects: string;
   readonly undo: string;
 }

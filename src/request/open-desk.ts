@@ -6,12 +6,14 @@ import { HostClocks } from './host-clocks.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { look } from './look.ts';
 import { fingerprint, verifySshsig } from './sshsig.ts';
+import { namesOf } from './context-rules.ts';
 import { Policy, type OperatorPolicy } from './policy.ts';
 import type { AutoSigner, Channel, Clock, HostEntry, Processes, Store } from './ports.ts';
 import { propose, type Proposal } from './proposals.ts';
 import { CallRate } from './call-rate.ts';
 import { RunnerClient } from './runner-client.ts';
 import { Runs } from './runs.ts';
+import type { SessionSource } from './session-source.ts';
 import { namespaceOf, ticketFor } from './ticket-for.ts';
 import type { Caller, StoredRequest } from './types.ts';
 import { parseTicket } from './ticket.ts';
@@ -28,6 +30,8 @@ export interface DeskParts {
   readonly clock: Clock;
   readonly processes: Processes;
   readonly autoSigner: AutoSigner;
+  /** Where this process's session comes from; `unknown` unless told, which every rule about networks matches. */
+  readonly source?: SessionSource;
   /** For the log: what must not reach a caller. */
   readonly onError: (error: unknown) => void;
 }
@@ -49,7 +53,7 @@ const LAST_ROWS_MS = 2_000;
 /** Puts the pipeline together (DESIGN §4). Every refusal of a call gets its ledger row here. */
 export const openDesk = (parts: DeskParts): OpenDesk => {
   const { catalog, store, clock, processes, channel } = parts;
-  const policy = new Policy(parts.hosts, parts.operator);
+  const policy = new Policy(parts.hosts, parts.operator, parts.source);
   const runner = new RunnerClient(channel, policy);
   const runs = new Runs({ catalog, runner, store, clock, processes, onError: parts.onError });
   const rate = new CallRate(parts.limits.callsPerMinute, clock);
@@ -101,11 +105,11 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     }
   };
 
-  /** The configuration may have changed since the proposal: what it forbids now is not run any more. */
-  const requireAllowed = (request: StoredRequest): void => {
-    policy.host(request.host);
+  /** The configuration or the hour may be another than at the proposal: what is forbidden now is not run any more. Names the rules. */
+  const requireAllowed = (request: StoredRequest): string => {
     const action = catalog.actions.get(request.action);
     if (action !== undefined) policy.impactOf(action);
+    return namesOf(policy.recheck(request, clock.now()).raisedBy);
   };
 
   const execute = (caller: Caller, id: string, options: WaitOptions = {}): Promise<RequestView> =>
@@ -183,7 +187,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     const action = catalog.actions.get(request.action);
     if (action === undefined)
       throw new PraError('ACTION_UNKNOWN', { names: [...catalog.actions.keys()].join(', ') });
-    requireAllowed(request);
+    const rules = requireAllowed(request);
     const offer = await runner.verifyOffer(request.host, request.offer);
     if (offer.definition !== action.digest) {
       throw new PraError('DEFINITION_DIFFERS', { host: request.host, definition: action.name });
@@ -202,6 +206,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
       offerText: request.offer,
       ticket,
       namespace: namespaceOf(offer.impact),
+      rules,
       effects: action.effects,
       undo: action.undo,
     };
@@ -218,6 +223,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   const approve: PersonDesk['approve'] = (caller, read, signed) => {
     const request = current(read.view.id);
     if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
+    requireAllowed(request);
     const key = signerOf(request, read, signed.signature);
     const row = decision(caller, request, 'approve');
     store.transition(
@@ -351,6 +357,6 @@ const known = (catalog: Catalog, subject: string): string =>
 const plain = (error: PraError): Record<string, string | number> =>
   Object.fromEntries(
     Object.entries(error.values).filter(([key]) =>
-      ['host', 'state', 'code', 'layer', 'definition'].includes(key),
+      ['host', 'state', 'code', 'layer', 'definition', 'rules'].includes(key),
     ),
   );

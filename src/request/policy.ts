@@ -1,8 +1,11 @@
 import type { Action, CheckedArgs, Diagnostic, Impact } from '../catalog/types.ts';
 import { encodeRequest } from '../catalog/wire.ts';
 import { PraError } from '../errors.ts';
+import { namesOf, readRules, RuleSentences, type ContextRule, type Verdict } from './context-rules.ts';
 import { makeGrant, type Grant } from './grant.ts';
+import { higher } from './impact.ts';
 import type { HostEntry } from './ports.ts';
+import type { SessionSource } from './session-source.ts';
 import type { StoredRequest } from './types.ts';
 
 /** What the operator's side may add: it can only restrict. The target's own policy decides. */
@@ -11,15 +14,12 @@ export interface OperatorPolicy {
   /** Least impact of an action here; lower than the catalog's is ignored. */
   readonly raise: Readonly<Record<string, Impact>>;
   readonly autoApprove: boolean;
+  /** Raise or refuse by the circumstances, in the order of the configuration. */
+  readonly rules: readonly ContextRule[];
 }
 
 /** Reserved words of the runner channel that carry no action. */
 export type RunnerWord = 'prepare' | 'status' | 'result' | 'fence' | 'version';
-
-const RANK: Readonly<Record<Impact, number>> = { LOW: 0, MEDIUM: 1, HIGH: 2 };
-
-/** The higher of two impacts. */
-export const higher = (a: Impact, b: Impact): Impact => (RANK[a] >= RANK[b] ? a : b);
 
 /** Connecting, queueing and the network, on top of what the target itself allows. Seconds. */
 const MARGIN_SECONDS = 15;
@@ -37,10 +37,19 @@ const QUERY_BYTES = EVENTS_FACTOR * 1_048_576 + 256 * 1_024;
 export class Policy {
   readonly #hosts: ReadonlyMap<string, HostEntry>;
   readonly #operator: OperatorPolicy;
+  readonly #rules: ReturnType<typeof readRules>;
+  readonly #source: SessionSource;
 
-  constructor(hosts: readonly HostEntry[], operator: OperatorPolicy) {
+  /** `source`: where this process's session comes from, for the rules; one that is not told matches every network. */
+  constructor(
+    hosts: readonly HostEntry[],
+    operator: OperatorPolicy,
+    source: SessionSource = { kind: 'unknown' },
+  ) {
     this.#hosts = new Map(hosts.map((host) => [host.name, host]));
     this.#operator = operator;
+    this.#rules = readRules(operator.rules);
+    this.#source = source;
   }
 
   /** Throws HOST_UNKNOWN. */
@@ -68,6 +77,41 @@ export class Policy {
     if (this.#operator.denyActions.includes(action.name))
       throw new PraError('ACTION_DENIED', { action: action.name });
     return higher(action.impact, this.#operator.raise[action.name] ?? 'LOW');
+  }
+
+  /** What the rules of this machine say of an action at this moment. Throws RULE_REFUSED, HOST_UNKNOWN. */
+  underRules(about: {
+    readonly action: string;
+    readonly host: string;
+    readonly client: string;
+    readonly now: number;
+  }): Verdict {
+    const verdict = this.#rules({ ...about, host: this.host(about.host), source: this.#source });
+    if (verdict.refusedBy.length > 0)
+      throw new PraError(
+        'RULE_REFUSED',
+        { action: about.action, host: about.host, rules: namesOf(verdict.refusedBy) },
+        new RuleSentences(verdict.refusedBy),
+      );
+    return verdict;
+  }
+
+  /**
+   * What the rules say of a request once more, before it is read, approved and run: the hour, the place or the configuration may be
+   * another. Throws RULE_REFUSED, RULE_RAISED when it would have to be asked for at a higher impact now.
+   */
+  recheck(request: StoredRequest, now: number): Verdict {
+    const client = request.requester.slice(request.requester.lastIndexOf('/') + 1);
+    const { id, action, host } = request;
+    const verdict = this.underRules({ action, host, client, now });
+    const here = this.#operator.raise[action] ?? 'LOW';
+    const impact = higher(verdict.impact, here);
+    if (higher(impact, request.impact) !== request.impact) {
+      const raising = verdict.raisedBy.filter((rule) => higher(rule.impact, request.impact) === rule.impact);
+      const rules = namesOf(raising.length > 0 ? raising : [{ name: 'policy.raise' }]);
+      throw new PraError('RULE_RAISED', { id, was: request.impact, impact, host, rules });
+    }
+    return verdict;
   }
 
   get autoApprove(): boolean {

@@ -3,7 +3,9 @@ import type { Action, Catalog, Impact } from '../catalog/types.ts';
 import { PraError } from '../errors.ts';
 import { mask } from './mask.ts';
 import { neutralise } from './neutralise.ts';
-import { higher, type Policy } from './policy.ts';
+import { namesOf, type Verdict } from './context-rules.ts';
+import { higher } from './impact.ts';
+import type { Policy } from './policy.ts';
 import type { AutoSigner, Clock, Store } from './ports.ts';
 import { newRequestId } from './request-id.ts';
 import type { RunnerClient } from './runner-client.ts';
@@ -50,7 +52,14 @@ export const propose = async (
   if (action === undefined)
     throw new PraError('ACTION_UNKNOWN', { names: [...parts.catalog.actions.keys()].join(', ') });
   const host = parts.policy.host(proposal.host).name;
-  const least = higher(parts.policy.impactOf(action), proposal.impact ?? 'LOW');
+  const verdict = parts.policy.underRules({
+    action: action.name,
+    host,
+    client: caller.client,
+    now: parts.clock.now(),
+  });
+  const asked = higher(parts.policy.impactOf(action), proposal.impact ?? 'LOW');
+  const least = higher(asked, verdict.impact);
   const args = toArgList(checkArgs(action, proposal.args));
   const reason = checkReason(proposal.reason);
   const draft: Draft = {
@@ -68,12 +77,12 @@ export const propose = async (
     ...row,
     kind: 'proposal',
     code: 'PREPARE',
-    detail: { args: shown(args), impact: least },
+    detail: { args: shown(args), impact: least, ...rulesOf(verdict) },
   });
 
   const { offer, signed: fetched } = await parts.runner.prepare(draft, signal);
   checkOffer(draft, action, offer);
-  const rule = ruleOf(offer);
+  const rule = ruleOf(offer, verdict);
   parts.store.create(
     {
       id: draft.id,
@@ -189,8 +198,16 @@ const checkReason = (given: string): string => {
   return reason;
 };
 
-/** Which rule asks for whom, in the host's words: they go into the ledger, so that they are fit for it and short. */
-const ruleOf = (offer: Offer): string =>
-  mask(neutralise(offer.rule).text.replaceAll(/\s+/gu, ' ')).text.slice(0, 200).toWellFormed();
+/**
+ * Which rule asks for whom: those of this machine first, then the host's words, which go into the ledger, so that they are fit for it
+ * and short.
+ */
+const ruleOf = (offer: Offer, { raisedBy }: Verdict): string => {
+  const host = mask(neutralise(offer.rule).text.replaceAll(/\s+/gu, ' ')).text.slice(0, 200).toWellFormed();
+  return raisedBy.length === 0 ? host : `rules of this machine: ${namesOf(raisedBy)}; of the host: ${host}`;
+};
+
+const rulesOf = ({ raisedBy }: Verdict): { readonly rules?: string } =>
+  raisedBy.length === 0 ? {} : { rules: namesOf(raisedBy) };
 
 const shown = (args: ArgList): string => mask(args.map(([name, value]) => `${name}=${value}`).join(' ')).text;

@@ -192,7 +192,7 @@ test('too many calls are refused for a while, of every kind; a loop of them fill
 test('an action that the configuration forbids is not proposed, not approved and not run', async () => {
   const free = await process();
   const strict = await process({
-    operator: { denyActions: ['rotate_demo'], raise: {}, autoApprove: true },
+    operator: { denyActions: ['rotate_demo'], raise: {}, autoApprove: true, rules: [] },
   });
   await expect(propose(strict)).rejects.toMatchObject(code('ACTION_DENIED'));
   const { id } = await propose(free);
@@ -208,10 +208,10 @@ test('an action that the configuration forbids is not proposed, not approved and
 
 test('an impact that the configuration raises needs a person, and so does everything without auto_approve', async () => {
   const raised = await process({
-    operator: { denyActions: [], raise: { restart_demo: 'MEDIUM' }, autoApprove: true },
+    operator: { denyActions: [], raise: { restart_demo: 'MEDIUM' }, autoApprove: true, rules: [] },
   });
   expect(await propose(raised, 'restart_demo')).toMatchObject({ state: 'PENDING', impact: 'MEDIUM' });
-  const off = await process({ operator: { denyActions: [], raise: {}, autoApprove: false } });
+  const off = await process({ operator: { denyActions: [], raise: {}, autoApprove: false, rules: [] } });
   expect(await propose(off, 'restart_demo')).toMatchObject({ state: 'PENDING', impact: 'LOW' });
   const on = await process();
   expect(await propose(on, 'restart_demo', { autoApprove: false })).toMatchObject({ state: 'PENDING' });

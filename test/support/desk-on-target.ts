@@ -32,7 +32,7 @@ export interface TestDesk {
 }
 
 export interface TestDeskOptions extends Partial<
-  Pick<DeskParts, 'operator' | 'limits' | 'clock' | 'processes' | 'autoSigner' | 'hosts'>
+  Pick<DeskParts, 'operator' | 'limits' | 'clock' | 'processes' | 'autoSigner' | 'hosts' | 'source'>
 > {
   readonly catalogDir?: string;
   /** Shared by desks that work on the same database. */
@@ -59,7 +59,7 @@ export const openTestDesk = async (target: EmbeddedTarget, options: TestDeskOpti
   const open = openDesk({
     catalog: loadCatalog([catalogDir], { scriptsDir: EMBEDDED_SCRIPTS }),
     hosts: [{ name: target.name, tags: [], groups: [] }],
-    operator: { denyActions: [], raise: {}, autoApprove: true },
+    operator: { denyActions: [], raise: {}, autoApprove: true, rules: [] },
     limits: { callsPerMinute: 600, hostsPerCall: 20 },
     channel,
     store,

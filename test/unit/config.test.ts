@@ -94,7 +94,7 @@ describe('a good file', () => {
     expect(config.knownHosts).toBe(join(dir, 'known_hosts'));
     expect(config.principal).toBe('alice');
     expect(config.limits).toEqual({ callsPerMinute: 60, hostsPerCall: 20 });
-    expect(config.policy).toEqual({ autoApprove: true, denyActions: [], raise: {} });
+    expect(config.policy).toEqual({ autoApprove: true, denyActions: [], raise: {}, rules: [] });
     expect(config.stateDir).toBe('/state/mcp-pra');
   });
 });

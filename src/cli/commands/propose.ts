@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { exitOfView } from '../exit-of.ts';
 import { followRun } from '../follow-run.ts';
 import { readNameValues } from '../name-values.ts';
@@ -9,6 +9,7 @@ import { say } from '../say.ts';
 interface Options {
   readonly host: string;
   readonly reason: string;
+  readonly impact?: 'MEDIUM' | 'HIGH';
   readonly auto?: boolean;
 }
 
@@ -20,13 +21,23 @@ export const addPropose = (program: Command, cli: Cli): void => {
     .argument('[name=value...]', 'its parameters')
     .requiredOption('-H, --host <host>', 'the host')
     .requiredOption('-r, --reason <text>', 'why, for whoever approves and for the ledger')
+    .addOption(
+      new Option('--impact <impact>', 'ask for at least this impact; it never lowers').choices([
+        'MEDIUM',
+        'HIGH',
+      ]),
+    )
     .option('--auto', 'run it at once where the host lets it run by itself (LOW only)');
-  command.action((action: string, words: string[], { host, reason, auto = false }: Options) =>
+  command.action((action: string, words: string[], { host, reason, impact, auto = false }: Options) =>
     cli.run(command, async (context) => {
       const args = readNameValues(words);
       const { desk } = await context.app();
       const view = await followRun(context, host, (options) =>
-        desk.propose(context.caller(), { action, host, args, reason, autoApprove: auto }, options),
+        desk.propose(
+          context.caller(),
+          { action, host, args, reason, autoApprove: auto, ...(impact === undefined ? {} : { impact }) },
+          options,
+        ),
       );
       context.show(view, (page) => requestPage(page.line(say('propose.filed', { id: view.id })), view));
       return exitOfView(view);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { PraError } from '../../errors.ts';
 import type { ApprovalSheet, PersonDesk } from '../../request/desk.ts';
+import { printError } from '../print-error.ts';
 import { requestPage } from '../request-page.ts';
 import type { Cli } from '../run-cli.ts';
 
@@ -13,24 +14,28 @@ export const addShow = (program: Command, cli: Cli): void => {
     cli.run(command, async (context) => {
       const { desk } = await context.app();
       const view = await desk.get(context.caller(), id, { signal: context.signal });
-      const sheet = view.state === 'PENDING' ? await sheetOf(desk, view.id) : undefined;
+      const found = view.state === 'PENDING' ? await sheetOf(desk, view.id) : undefined;
+      const sheet = found instanceof PraError ? undefined : found;
       const value = sheet === undefined ? view : { ...view, ticket: sheet.ticket, offer: sheet.offer };
       context.show(value, (page) => {
         requestPage(page, view, sheet);
         if (sheet !== undefined) page.line().line(view.next);
       });
+      // The request can be read, and denied; what stops its approval is said besides.
+      if (found instanceof PraError && !context.json) printError(context.io, found, false);
       return 0;
     }),
   );
 };
 
-/** Undefined when it was decided in this very moment. */
-const sheetOf = async (desk: PersonDesk, id: string): Promise<ApprovalSheet | undefined> => {
+/** Undefined when it was decided in this very moment; the refusal when a rule of this machine forbids it now. */
+const sheetOf = async (desk: PersonDesk, id: string): Promise<ApprovalSheet | PraError | undefined> => {
   try {
     return await desk.sheet(id);
   } catch (error) {
     if (error instanceof PraError && ['STATE_CONFLICT', 'REQUEST_EXPIRED'].includes(error.code))
       return undefined;
+    if (error instanceof PraError && ['RULE_REFUSED', 'RULE_RAISED'].includes(error.code)) return error;
     throw error;
   }
 };

@@ -58,6 +58,7 @@ export const sampleSheet = (view: RequestView = sampleView()): ApprovalSheet => 
   offerText: { text: '', signature: '' },
   ticket: `mcp-pra ticket v1\nkind action\nid ${view.id}\nhost web1\ndefinition sha256:${HASH}\n`,
   namespace: 'mcp-pra-medium',
+  rules: '',
   effects: 'Whatever is in its configuration files now takes effect.',
   undo: 'Put the earlier files back and reload again.',
 });

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { loadCatalog } from '../../../src/catalog/load.ts';
 import { checkArgs } from '../../../src/catalog/params.ts';
 import type { Action, Diagnostic } from '../../../src/catalog/types.ts';
-import { higher, Policy, type OperatorPolicy } from '../../../src/request/policy.ts';
+import { higher } from '../../../src/request/impact.ts';
+import { Policy, type OperatorPolicy } from '../../../src/request/policy.ts';
 import type { State } from '../../../src/request/types.ts';
 import { newRequest, nthId } from '../../support/store-fixture.ts';
 
@@ -27,6 +28,7 @@ const policyOf = (over: Partial<OperatorPolicy> = {}): Policy =>
     denyActions: [],
     raise: {},
     autoApprove: true,
+    rules: [],
     ...over,
   });
 const code = (expected: string) => expect.objectContaining({ code: expected });

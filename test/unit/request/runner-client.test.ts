@@ -8,6 +8,7 @@ const policy = new Policy([{ name: 'web1', tags: [], groups: [] }], {
   denyActions: [],
   raise: {},
   autoApprove: true,
+  rules: [],
 });
 const version = {
   event: 'version',
