@@ -1,10 +1,10 @@
 import { checkArgv, checkParams, checkParamsUsed } from './check-params.ts';
 import { isWithinBounds, judgeValue } from './param-types.ts';
-import { toWire } from './params.ts';
+import { toWire, type HasParams } from './params.ts';
 import { placeholderOf } from './placeholder.ts';
 import { Faults, type Fault } from './problem.ts';
 import type { ActionFile } from './schema.ts';
-import type { Diagnostic, Expectation, FactRule } from './types.ts';
+import type { ArgValues, Diagnostic, Expectation, FactRule, Precheck } from './types.ts';
 
 /** Words of the runner channel that are no actions (docs/wire-protocol.md §3). */
 export const RESERVED_WORDS = [
@@ -27,10 +27,11 @@ export const checkAction = (
   diagnostics: ReadonlyMap<string, Diagnostic>,
 ): readonly Fault[] => {
   const faults = new Faults();
-  const { name, params, argv, impact, idempotent } = definition;
+  const { name, params, argv, impact, idempotent, ends } = definition;
   faults.need(name === fileName, ['name'], `must be as the file is called: ${fileName}`);
   faults.need(!(RESERVED_WORDS as readonly string[]).includes(name), ['name'], 'is a reserved word');
   faults.need(impact !== 'LOW' || idempotent, ['idempotent'], 'a LOW action must be idempotent');
+  faults.need(impact !== 'LOW' || ends === 'nothing', ['ends'], 'what ends the host is not LOW');
   checkParams(faults, definition);
   params.forEach(({ type }, index) =>
     faults.need(type !== 'text', ['params', index, 'type'], 'actions take no text'),
@@ -69,7 +70,8 @@ const checkChecks = (
       [...at, 'diagnostic'],
       'its output is not one section of kv or json, which the target can read',
     );
-    checkCheckArgs(faults, at, check.args, action, diagnostic);
+    checkHandedArgs(faults, at, check.args, action, diagnostic);
+    if ('tolerance' in check) checkTolerance(faults, at, check.tolerance, diagnostic);
     check.expect.forEach((expectation, number) => {
       const rule = Object.hasOwn(diagnostic.facts, expectation.fact)
         ? diagnostic.facts[expectation.fact]
@@ -80,36 +82,48 @@ const checkChecks = (
   });
 };
 
-const checkCheckArgs = (
+/** Arguments in one definition for another: each is known there, fits whatever the parameter may be, and none is missing. */
+export const checkHandedArgs = (
   faults: Faults,
-  at: readonly (string | number)[],
-  args: Readonly<Record<string, string>>,
-  action: ActionFile,
-  diagnostic: Diagnostic,
+  at: Fault['path'],
+  args: ArgValues,
+  from: HasParams,
+  to: HasParams,
 ): void => {
   for (const [name, value] of Object.entries(args)) {
     const where = [...at, 'args', name];
-    const outer = diagnostic.params.find((param) => param.name === name);
+    const outer = to.params.find((param) => param.name === name);
     if (outer === undefined) {
-      faults.need(false, where, `${diagnostic.name} has no such parameter`);
+      faults.need(false, where, `${to.name} has no such parameter`);
       continue;
     }
     const placeholder = placeholderOf(value);
-    const inner = action.params.find((param) => param.name === placeholder?.name);
+    const inner = from.params.find((param) => param.name === placeholder?.name);
     const fits =
       placeholder === undefined
         ? outer.type !== 'text' && judgeValue(outer, toWire(outer, value))
         : placeholder.whole && inner !== undefined && isWithinBounds(inner, outer);
-    faults.need(fits, where, `${diagnostic.name} would not take every value of it`);
+    faults.need(fits, where, `${to.name} would not take every value of it`);
   }
-  const missing = diagnostic.params.filter(
-    ({ name, default: or }) => or === undefined && !Object.hasOwn(args, name),
-  );
+  const missing = to.params.filter(({ name, default: or }) => or === undefined && !Object.hasOwn(args, name));
   faults.need(
     missing.length === 0,
     [...at, 'args'],
     `missing: ${missing.map(({ name }) => name).join(', ')}`,
   );
+};
+
+/** Only what must stay as it was, and only numbers, can be allowed to move a little. */
+const checkTolerance = (
+  faults: Faults,
+  at: Fault['path'],
+  tolerance: Precheck['tolerance'],
+  { stable, facts }: Diagnostic,
+): void => {
+  for (const name of Object.keys(tolerance)) {
+    const isInteger = stable.includes(name) && facts[name]?.type === 'integer';
+    faults.need(isInteger, [...at, 'tolerance', name], 'not an integer among the stable facts');
+  }
 };
 
 const whyUnfit = (rule: FactRule | undefined, { op, value }: Expectation): string | undefined => {

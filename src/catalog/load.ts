@@ -10,6 +10,7 @@ import { CatalogProblems, problemLine, type Fault, type Problem } from './proble
 import { renderDigests } from './render/digests.ts';
 import { actionFile, diagnosticFile, planFile, type ActionFile, type DiagnosticFile } from './schema.ts';
 import type { Action, Catalog, Diagnostic, Run } from './types.ts';
+import { checkUndo } from './undo.ts';
 import { readYaml } from './yaml-file.ts';
 
 export interface LoadOptions {
@@ -37,22 +38,42 @@ export const checkCatalogFiles = (
   const problems = missing.map((dir) => wholeFile(dir, 'there is no such folder'));
   const diagnostics = new Map<string, Diagnostic>();
   for (const file of yamlFiles(dirs, 'diagnostics', problems)) {
-    const definition = readDefinition(file, diagnosticFile, problems, checkDiagnostic);
-    if (definition !== undefined) addOnce(diagnostics, asDiagnostic(definition), file, problems);
+    const read = readDefinition(file, diagnosticFile, problems, checkDiagnostic);
+    if (read !== undefined) addOnce(diagnostics, asDiagnostic(read.definition), file, problems);
   }
+  const actions = readActions(dirs, diagnostics, problems, options);
+  for (const file of yamlFiles(dirs, 'plans', problems)) readDefinition(file, planFile, problems, () => []);
+  const all = [...diagnostics.values(), ...actions.values()];
+  return { catalog: { diagnostics, actions, digest: sha256(renderDigests(all)) }, problems };
+};
+
+/** The actions that are right by themselves, and whose way back is one of them. */
+const readActions = (
+  dirs: readonly string[],
+  diagnostics: ReadonlyMap<string, Diagnostic>,
+  problems: Problem[],
+  options: LoadOptions,
+): ReadonlyMap<string, Action> => {
   const actions = new Map<string, Action>();
+  const places = new Map<string, Place>();
   for (const file of yamlFiles(dirs, 'actions', problems)) {
-    const definition = readDefinition(file, actionFile, problems, (action, name) => [
+    const read = readDefinition(file, actionFile, problems, (action, name) => [
       ...checkAction(action, name, diagnostics),
       ...(diagnostics.has(name) ? [{ path: ['name'], message: 'is the name of a diagnostic' }] : []),
       ...scriptFaults(action, scriptFolders(file, options)),
     ]);
-    if (definition !== undefined)
-      addOnce(actions, asAction(definition, scriptFolders(file, options)), file, problems);
+    if (read === undefined) continue;
+    if (addOnce(actions, asAction(read.definition, scriptFolders(file, options)), file, problems))
+      places.set(read.definition.name, read.place);
   }
-  for (const file of yamlFiles(dirs, 'plans', problems)) readDefinition(file, planFile, problems, () => []);
-  const all = [...diagnostics.values(), ...actions.values()];
-  return { catalog: { diagnostics, actions, digest: sha256(renderDigests(all)) }, problems };
+  const faulty = [...places].filter(([name, place]) => {
+    const action = actions.get(name);
+    const faults = action === undefined ? [] : checkUndo(action, actions);
+    problems.push(...faults.map(place));
+    return faults.length > 0;
+  });
+  for (const [name] of faulty) actions.delete(name);
+  return actions;
 };
 
 /** The YAML files of a kind, in the order of their names. What is not YAML there is a mistake, not a comment. */
@@ -67,16 +88,20 @@ const yamlFiles = (dirs: readonly string[], kind: string, problems: Problem[]): 
     return files.filter((file) => !strange.includes(file));
   });
 
+/** Where in its file a fault is that was found later. */
+type Place = (fault: Fault) => Problem;
+
 const readDefinition = <T>(
   file: string,
   schema: z.ZodType<T>,
   problems: Problem[],
   check: (definition: T, fileName: string) => readonly Fault[],
-): T | undefined => {
+): { readonly definition: T; readonly place: Place } | undefined => {
   const read = readYaml(file, readFileSync(file, 'utf8'), schema);
   const faults = read.value === undefined ? [] : check(read.value, basename(file, '.yaml'));
   problems.push(...read.problems, ...faults.map((fault) => read.place(fault)));
-  return faults.length > 0 ? undefined : read.value;
+  if (read.value === undefined || faults.length > 0) return undefined;
+  return { definition: read.value, place: (fault) => read.place(fault) };
 };
 
 const addOnce = <T extends { readonly name: string }>(
@@ -84,9 +109,11 @@ const addOnce = <T extends { readonly name: string }>(
   definition: T,
   file: string,
   problems: Problem[],
-): void => {
-  if (map.has(definition.name)) problems.push(wholeFile(file, 'is defined in another folder already'));
-  else map.set(definition.name, definition);
+): boolean => {
+  const isNew = !map.has(definition.name);
+  if (isNew) map.set(definition.name, definition);
+  else problems.push(wholeFile(file, 'is defined in another folder already'));
+  return isNew;
 };
 
 /** docs/wire-protocol.md: where collectors write. install-target renders another prefix. */
@@ -110,11 +137,13 @@ const collectorRuns = (collector: string): readonly Run[] => [
 ];
 
 const asAction = (file: ActionFile, folders: readonly string[]): Action => {
+  const { undo_action: undo, ...rest } = file;
   const script = scriptOf(file);
   const bytes = script === undefined ? undefined : readScript(script, folders);
   const definition: Omit<Action, 'digest'> = {
-    ...file,
+    ...rest,
     kind: 'action',
+    ...(undo === undefined ? {} : { undo_action: undo }),
     ...(script === undefined || bytes === undefined
       ? {}
       : { script: { file: script, sha256: sha256(bytes) } }),

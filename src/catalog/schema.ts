@@ -107,19 +107,37 @@ export const diagnosticFile = z.strictObject({
   example: values.describe('Arguments for the documentation and for trying it.'),
 });
 
-const check = z.strictObject({
+const handed = values.describe('Literal values, or `{parameter}` of this action.');
+
+const expectation = z.strictObject({
+  fact: name,
+  op: z.enum(['eq', 'ne', 'lt', 'le', 'gt', 'ge']),
+  value: z.union([z.string().min(1).max(256), z.number().int(), z.boolean()]),
+});
+
+const precheck = z.strictObject({
   diagnostic: name,
-  args: values.describe('Literal values, or `{parameter}` of the action.'),
-  expect: z
-    .array(
-      z.strictObject({
-        fact: name,
-        op: z.enum(['eq', 'ne', 'lt', 'le', 'gt', 'ge']),
-        value: z.union([z.string().min(1).max(256), z.number().int(), z.boolean()]),
-      }),
-    )
-    .max(10)
-    .default([]),
+  args: handed,
+  expect: z.array(expectation).max(10).default([]),
+  tolerance: z
+    .record(name, z.number().int().min(0).max(999_999_999))
+    .default({})
+    .describe(
+      'How far integers among the stable facts may move between the offer and the execution; 0 for the others.',
+    ),
+});
+
+const verification = z.strictObject({
+  diagnostic: name,
+  args: handed,
+  expect: z.array(expectation).min(1).max(10),
+  within: z
+    .number()
+    .int()
+    .min(0)
+    .max(300)
+    .default(0)
+    .describe('Seconds in which it may become true; asked once when 0.'),
 });
 
 /** A file of catalog/actions/. */
@@ -129,8 +147,20 @@ export const actionFile = z.strictObject({
   argv: argv.describe('The command; the first word is an absolute path or `script:<file>`.'),
   effects: line(600).describe('What it changes, for the person who approves it.'),
   undo: line(300).describe('How to get back, or that there is no way back.'),
-  precheck: z.array(check).max(10).default([]).describe('What must be true on the target beforehand.'),
-  verify: z.array(check).max(10).default([]).describe('What should be true afterwards.'),
+  undo_action: z
+    .strictObject({ action: name, args: handed })
+    .optional()
+    .describe('The action that takes it back; it is offered afterwards, and approved like any other.'),
+  ends: z
+    .enum(['nothing', 'reboot', 'poweroff'])
+    .default('nothing')
+    .describe('Whether the host goes down by it; the boot that follows then says what came of it.'),
+  precheck: z.array(precheck).max(10).default([]).describe('What must be true on the target beforehand.'),
+  verify: z
+    .array(verification)
+    .max(10)
+    .default([])
+    .describe('What must be true afterwards; it decides between SUCCEEDED and VERIFY_FAILED.'),
   limits: limits(3_600, 1_048_576),
   idempotent: z.boolean().describe('Running it twice does the same as running it once.'),
   cancellable: z.boolean().default(false),

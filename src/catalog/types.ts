@@ -77,10 +77,23 @@ export interface Expectation {
   readonly value: string | number | boolean;
 }
 
+/** Argument values by name; `{parameter}` stands for a value of the definition they are written in. */
+export type ArgValues = Readonly<Record<string, string>>;
+
 export interface Check {
   readonly diagnostic: string;
-  readonly args: Readonly<Record<string, string>>;
+  readonly args: ArgValues;
   readonly expect: readonly Expectation[];
+}
+
+/** What must be true before an action runs. `tolerance`: how far an integer among the stable facts may move meanwhile. */
+export interface Precheck extends Check {
+  readonly tolerance: Readonly<Record<string, number>>;
+}
+
+/** What must be true after it. `within`: seconds (0-300) in which it may become so. */
+export interface Verification extends Check {
+  readonly within: number;
 }
 
 /** A PRA action, loaded and checked. `digest` covers the definition and the script's bytes. */
@@ -95,8 +108,12 @@ export interface Action {
   readonly script?: { readonly file: string; readonly sha256: string };
   readonly effects: string;
   readonly undo: string;
-  readonly precheck: readonly Check[];
-  readonly verify: readonly Check[];
+  /** The action that takes it back, to be proposed and approved like any other. */
+  readonly undo_action?: { readonly action: string; readonly args: ArgValues };
+  /** Whether the host goes down by it: then the boot that follows says what came of it. */
+  readonly ends: 'nothing' | 'reboot' | 'poweroff';
+  readonly precheck: readonly Precheck[];
+  readonly verify: readonly Verification[];
   readonly limits: Limits;
   readonly idempotent: boolean;
   readonly cancellable: boolean;

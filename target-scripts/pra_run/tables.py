@@ -19,6 +19,9 @@ WORD = r'[a-z0-9][a-z0-9_-]{0,31}'
 SCRIPT = r'[a-z][a-z0-9-]{0,39}'
 SIGNER_LEVELS = ('software-key', 'sk', 'sk-uv')
 OPERATORS = ('eq', 'ne', 'lt', 'le', 'gt', 'ge')
+ENDS = ('nothing', 'reboot', 'poweroff')
+MAX_WITHIN = 300  # seconds
+CHECK_KEYS = ('diagnostic', 'args', 'parse', 'facts', 'expect')
 
 
 def read_owned(path, owner_uid, limit=MAX_TABLE):
@@ -103,7 +106,7 @@ def load_action(lib, owner_uid, name):
 
 def check_action(action):
     shape = Shape('TABLE_BAD')
-    keys = 'v name definition impact params argv script limit idempotent cancellable cooldown precheck'
+    keys = 'v name definition impact params argv script limit idempotent cancellable cooldown precheck verify undo_action ends'
     shape.object(action, keys.split())
     shape.integer(action['v'], 1, 1)
     shape.string(action['name'], form.NAME)
@@ -122,8 +125,17 @@ def check_action(action):
     _check_argv(shape, action, names)
     for precheck in shape.list(action['precheck'], 20):
         _check_precheck(shape, precheck, names)
-    diagnostics = [precheck['diagnostic'] for precheck in action['precheck']]
-    shape.need(len(set(diagnostics)) == len(diagnostics))
+    for verification in shape.list(action['verify'], 20):
+        _check_verification(shape, verification, names)
+    for checks in (action['precheck'], action['verify']):
+        diagnostics = [check['diagnostic'] for check in checks]
+        shape.need(len(set(diagnostics)) == len(diagnostics))
+    shape.choice(action['ends'], ENDS)
+    shape.need(action['ends'] == 'nothing' or action['impact'] != 'LOW')
+    if action['undo_action'] is not None:  # the operator's side proposes it; here it only has to be well-formed
+        shape.object(action['undo_action'], ('action', 'args'))
+        shape.string(action['undo_action']['action'], form.NAME)
+        _check_handed_args(shape, action['undo_action']['args'], names)
 
 
 def _check_param(shape, param):
@@ -154,26 +166,45 @@ def _check_argv(shape, action, names):
 
 
 def _check_precheck(shape, precheck, names):
-    shape.object(precheck, ('diagnostic', 'args', 'parse', 'facts', 'stable', 'expect'))
-    shape.string(precheck['diagnostic'], form.NAME)
-    shape.choice(precheck['parse'], ('kv', 'json'))
-    for value in shape.map(precheck['args'], form.NAME).values():
-        shape.string(value, r'[!-~]{1,192}')
-        placeholder = placeholder_of(value)
-        shape.need(placeholder is None or (placeholder in names and value == '{' + placeholder + '}'))
-    facts = shape.map(precheck['facts'], form.NAME)
+    shape.object(precheck, (*CHECK_KEYS, 'stable', 'tolerance'))
+    _check_check(shape, precheck, names)
+    for name in shape.list(precheck['stable']):
+        shape.choice(name, precheck['facts'])
+    shape.need(len(set(precheck['stable'])) == len(precheck['stable']))
+    for name, most in shape.map(precheck['tolerance'], form.NAME).items():
+        shape.need(name in precheck['stable'] and precheck['facts'][name]['type'] == 'integer')
+        shape.integer(most, 0, 999_999_999)
+
+
+def _check_verification(shape, verification, names):
+    shape.object(verification, (*CHECK_KEYS, 'within'))
+    _check_check(shape, verification, names)
+    shape.need(len(verification['expect']) > 0)  # what expects nothing would verify everything
+    shape.integer(verification['within'], 0, MAX_WITHIN)
+
+
+def _check_check(shape, check, names):
+    shape.string(check['diagnostic'], form.NAME)
+    shape.choice(check['parse'], ('kv', 'json'))
+    _check_handed_args(shape, check['args'], names)
+    facts = shape.map(check['facts'], form.NAME)
     for fact in facts.values():
         shape.object(fact, ('from', 'type'))
         shape.need(isinstance(fact['from'], str) and 0 < len(fact['from']) <= 100)
         shape.choice(fact['type'], ('string', 'integer', 'boolean'))
-    for name in shape.list(precheck['stable']):
-        shape.choice(name, facts)
-    shape.need(len(set(precheck['stable'])) == len(precheck['stable']))
-    for expectation in shape.list(precheck['expect']):
+    for expectation in shape.list(check['expect']):
         shape.object(expectation, ('fact', 'op', 'value'))
         shape.choice(expectation['fact'], facts)
         shape.choice(expectation['op'], OPERATORS)
         shape.need(type(expectation['value']) in (str, int, bool))
+
+
+def _check_handed_args(shape, args, names):
+    """Literal values, or whole placeholders of this action's own parameters."""
+    for value in shape.map(args, form.NAME).values():
+        shape.string(value, r'[!-~]{1,192}')
+        placeholder = placeholder_of(value)
+        shape.need(placeholder is None or (placeholder in names and value == '{' + placeholder + '}'))
 
 
 # --- parameters

@@ -347,7 +347,33 @@ describe('6: definition and script', () => {
   });
 
   it('refuses a definition with anything in it that is not of the format', async () => {
+    const verification = {
+      diagnostic: 'unit_state',
+      args: { unit: '{unit}' },
+      parse: 'kv',
+      facts: { load_state: { from: 'LoadState', type: 'string' } },
+      expect: [{ fact: 'load_state', op: 'eq', value: 'loaded' }],
+      within: 0,
+    };
+    const precheck = { ...verification, stable: ['load_state'], tolerance: {} };
+    const { within: _, ...check } = precheck;
     for (const parts of [
+      { verify: null },
+      { verify: [verification, verification] },
+      { verify: [{ ...verification, within: 301 }] },
+      { verify: [{ ...verification, within: '1' }] },
+      { verify: [{ ...verification, expect: [] }] },
+      { verify: [{ ...verification, stable: [] }] },
+      { verify: [{ ...verification, args: { unit: '{other}' } }] },
+      { verify: [{ ...verification, args: { unit: 'x{unit}' } }] },
+      { precheck: [precheck] },
+      { precheck: [{ ...check, tolerance: { load_state: 1 } }] },
+      { precheck: [{ ...check, tolerance: { other: 1 } }] },
+      { ends: 'halt' },
+      { ends: 'reboot', impact: 'LOW' },
+      { undo_action: {} },
+      { undo_action: { action: 'x', args: { unit: '{other}' } } },
+      { undo_action: { action: '../x', args: {} } },
       { argv: ['/bin/sh', '{other}'] },
       { argv: ['sh', '{unit}'] },
       { impact: 'NONE' },

@@ -77,6 +77,9 @@ const ACTION = {
   idempotent: true,
   cancellable: false,
   cooldown: 0,
+  verify: [],
+  undo_action: null,
+  ends: 'nothing',
   precheck: [
     {
       diagnostic: 'unit_state',
@@ -88,6 +91,7 @@ const ACTION = {
         restarts: { from: 'NRestarts', type: 'integer' },
       },
       stable: ['active_state', 'restarts'],
+      tolerance: {},
       expect: [{ fact: 'load_state', op: 'eq', value: 'loaded' }],
     },
   ],

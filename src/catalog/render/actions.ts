@@ -22,15 +22,27 @@ export const renderAction = (action: Action, diagnostics: Catalog['diagnostics']
     idempotent: action.idempotent,
     cancellable: action.cancellable,
     cooldown: action.cooldown,
-    precheck: action.precheck.map((check) => renderCheck(check, diagnostics)),
+    precheck: action.precheck.map((check) => ({
+      ...renderCheck(check, diagnostics),
+      stable: diagnosticOf(check, diagnostics).stable,
+      tolerance: check.tolerance,
+    })),
+    verify: action.verify.map((check) => ({ ...renderCheck(check, diagnostics), within: check.within })),
+    undo_action: action.undo_action ?? null,
+    ends: action.ends,
   };
   return `${canonicalJson(file)}\n`;
 };
 
-const renderCheck = (check: Check, diagnostics: Catalog['diagnostics']): object => {
+const diagnosticOf = (check: Check, diagnostics: Catalog['diagnostics']): Diagnostic => {
   const diagnostic = diagnostics.get(check.diagnostic);
   if (diagnostic === undefined)
     throw new TypeError('a loaded catalog has every diagnostic that it refers to');
+  return diagnostic;
+};
+
+const renderCheck = (check: Check, diagnostics: Catalog['diagnostics']): object => {
+  const diagnostic = diagnosticOf(check, diagnostics);
   return {
     diagnostic: check.diagnostic,
     args: withDefaults(check, diagnostic),
@@ -40,7 +52,6 @@ const renderCheck = (check: Check, diagnostics: Catalog['diagnostics']): object 
         .filter(([, rule]) => isReadable(rule))
         .map(([name, { type, from }]) => [name, { from: from ?? name, type }]),
     ),
-    stable: diagnostic.stable,
     expect: check.expect,
   };
 };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkCatalogFiles, loadCatalog } from '../../../src/catalog/load.ts';
 import { CatalogProblems, problemLine } from '../../../src/catalog/problem.ts';
+import { undoOf } from '../../../src/catalog/undo.ts';
 import { PraError } from '../../../src/errors.ts';
 import { thrownBy } from './thrown-by.ts';
 
@@ -357,9 +358,48 @@ describe('an action is refused when', () => {
     ['its precheck expects another type', 'value: loaded', 'value: 1', 'the fact is of the type string'],
     ['its precheck orders words', 'op: eq', 'op: lt', 'only integers have an order'],
     ['its precheck has an unknown op', 'op: eq', 'op: like', 'op'],
+    ['it reboots and is LOW', 'impact: LOW', 'impact: LOW\nends: reboot', 'what ends the host is not LOW'],
+    ['it ends in another way', 'impact: LOW', 'impact: HIGH\nends: suspend', 'ends'],
+    ['a word may move', 'expect:\n', 'tolerance: {load_state: 1}\n    expect:\n', 'not an integer among the'],
+    ['what is not stable may move', 'expect:\n', 'tolerance: {main_pid: 1}\n    expect:\n', 'not an integer'],
+    ['nothing may move', 'expect:\n', 'tolerance: {x: 1}\n    expect:\n', 'not an integer among the stable'],
+    ['its tolerance is less than none', 'expect:\n', 'tolerance: {x: -1}\n    expect:\n', 'tolerance.x'],
+    ['its precheck waits', 'expect:\n', 'within: 1\n    expect:\n', 'no such key'],
+    ['its verification tolerates', 'precheck:', 'verify:\n  - tolerance: {}', 'no such key'],
+    ['its way back is no action', 'undo:', 'undo_action: {action: nope}\nundo:', 'there is no such action'],
+    [
+      'its way back lacks an argument',
+      'undo:',
+      'undo_action: {action: nudge}\nundo:',
+      'undo_action.args: missing: unit',
+    ],
+    [
+      'its way back has an argument too many',
+      'undo:',
+      "undo_action: {action: nudge, args: {unit: '{unit}', x: y}}\nundo:",
+      'nudge has no such parameter',
+    ],
+    [
+      'its way back would not take every value',
+      'undo:',
+      'undo_action: {action: nudge, args: {unit: cron}}\nundo:',
+      'nudge would not take every value',
+    ],
     ['it waits too long between runs', 'cooldown: 60', 'cooldown: 604801', 'cooldown'],
   ])('%s', (_, from, to, expected) => {
     expect(withAction(from, to).join('\n')).toContain(expected);
+  });
+
+  test.each([
+    ['300 s to become true', 'within: 300', []],
+    ['a second more', 'within: 301', ['verify.0.within']],
+    ['less than none', 'within: -1', ['verify.0.within']],
+  ])('its verification has %s', (_, within, expected) => {
+    const check = `verify:\n  - diagnostic: state\n    args: {unit: '{unit}'}\n    ${within}\n`;
+    const found = withAction('limits:', `${check}    expect: [{fact: main_pid, op: gt, value: 0}]\nlimits:`);
+    expect(found.map((line) => line.split(' ')[1]?.slice(0, -1))).toEqual(expected);
+    expect(withAction('limits:', `${check}    expect: []\nlimits:`).join()).toContain('verify.0.expect');
+    expect(withAction('limits:', `${check}limits:`).join()).toContain('verify.0.expect');
   });
 
   test('its precheck reads what the target cannot', () => {
@@ -387,6 +427,55 @@ describe('an action is refused when', () => {
     expect(
       withAction('{fact: load_state, op: eq, value: loaded}', '{fact: reload, op: ne, value: true}'),
     ).toEqual([]);
+  });
+});
+
+describe('the way back', () => {
+  const load = (from: string, to: string) => {
+    expect(withAction(from, to)).toEqual([]);
+    return loadCatalog([dir]).actions;
+  };
+
+  test('is an action with the values of this run, by their places', () => {
+    const actions = load('undo:', "undo_action: {action: nudge, args: {unit: '{unit}'}}\nundo:");
+    const nudge = actions.get('nudge');
+    expect(nudge?.undo_action).toEqual({ action: 'nudge', args: { unit: '{unit}' } });
+    expect(nudge && undoOf(nudge, new Map([['unit', 'cron.service']]))).toEqual({
+      action: 'nudge',
+      args: { unit: 'cron.service' },
+    });
+  });
+
+  test('may be a fixed value, and may be missing', () => {
+    const fixed = load('undo:', 'undo_action: {action: nudge, args: {unit: a.service}}\nundo:').get('nudge');
+    expect(fixed && undoOf(fixed, new Map([['unit', 'b.service']]))?.args).toEqual({ unit: 'a.service' });
+    const none = load('undo:', 'undo:').get('nudge');
+    expect(none && undoOf(none, new Map())).toBeUndefined();
+    expect(none).not.toHaveProperty('undo_action');
+  });
+
+  test('leads nowhere when its action is not right itself: both are left out', () => {
+    put(
+      'actions/back.yaml',
+      ACTION.replace('name: nudge', 'name: back').replace('impact: LOW', 'impact: NO'),
+    );
+    expect(withAction('undo:', "undo_action: {action: back, args: {unit: '{unit}'}}\nundo:")).toHaveLength(2);
+    expect(checkCatalogFiles([dir]).catalog.actions.size).toBe(0);
+  });
+
+  test('may be an action of another folder of the same catalog', () => {
+    const site = join(dir, 'site');
+    mkdirSync(join(site, 'actions'), { recursive: true });
+    put('diagnostics/state.yaml', DIAGNOSTIC);
+    put('actions/nudge.yaml', ACTION);
+    put(
+      'site/actions/poke.yaml',
+      ACTION.replace('name: nudge', 'name: poke').replace(
+        'undo:',
+        "undo_action: {action: nudge, args: {unit: '{unit}'}}\nundo:",
+      ),
+    );
+    expect([...loadCatalog([dir, site]).actions.keys()]).toEqual(['nudge', 'poke']);
   });
 });
 

@@ -55,7 +55,9 @@ describe('an action file', () => {
 
   test('has exactly the members of the wire protocol', () => {
     expect(Object.keys(file)).toEqual(
-      'argv cancellable cooldown definition idempotent impact limit name params precheck script v'.split(' '),
+      'argv cancellable cooldown definition ends idempotent impact limit name params precheck script undo_action v verify'.split(
+        ' ',
+      ),
     );
     expect(file['definition']).toBe(catalog.actions.get('restart_service')?.digest);
   });
@@ -73,6 +75,20 @@ describe('an action file', () => {
     expect(precheck[0]?.['facts']).toHaveProperty('load_state', { from: 'LoadState', type: 'string' });
   });
 
+  test('carries what must be true afterwards, and how long that may take', () => {
+    const { verify }: { verify: Record<string, unknown>[] } = JSON.parse(text);
+    expect(verify).toHaveLength(1);
+    expect(verify[0]).toMatchObject({
+      diagnostic: 'unit_status',
+      args: { unit: '{unit}' },
+      parse: 'kv',
+      within: 20,
+      expect: [{ fact: 'active_state', op: 'eq', value: 'active' }],
+    });
+    expect(verify[0]).not.toHaveProperty('stable');
+    expect(file).toMatchObject({ ends: 'nothing', undo_action: null });
+  });
+
   test('names its script and the bytes it was approved with', () => {
     const vacuum: Record<string, unknown> = JSON.parse(files.get('actions/vacuum_journal.json') ?? '');
     const bytes = readFileSync(join(root, 'target-scripts/scripts/vacuum-journal'));
@@ -87,7 +103,9 @@ describe('an action file', () => {
     if (action === undefined || journal === undefined) throw new Error('not in the catalog');
     const changed = {
       ...action,
-      precheck: [{ diagnostic: 'unit_journal', args: { unit: '{unit}', lines: '5' }, expect: [] }],
+      precheck: [
+        { diagnostic: 'unit_journal', args: { unit: '{unit}', lines: '5' }, expect: [], tolerance: {} },
+      ],
     };
     const rendered: { precheck: { args: unknown }[] } = JSON.parse(
       renderAction(changed, catalog.diagnostics),
