@@ -365,7 +365,7 @@ describe('6: definition and script', () => {
       { verify: [{ ...verification, expect: [] }] },
       { verify: [{ ...verification, stable: [] }] },
       { verify: [{ ...verification, args: { unit: '{other}' } }] },
-      { verify: [{ ...verification, args: { unit: 'x{unit}' } }] },
+      { verify: [{ ...verification, args: { unit: 'x={unit}' } }] },
       { precheck: [precheck] },
       { precheck: [{ ...check, tolerance: { load_state: 1 } }] },
       { precheck: [{ ...check, tolerance: { other: 1 } }] },
