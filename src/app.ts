@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { catalogOf, withPromoted } from './app/catalogs.ts';
 import { channelOptions, followedKey, openApproverKey } from './app/keys.ts';
 import { openDoctor } from './app/doctor.ts';
+import { systemClock } from './app/system-clock.ts';
 import { hostKeyRotation } from './app/host-key-rotation.ts';
 import { proveLogin } from './app/prove-login.ts';
 import { openProcesses } from './app/processes.ts';
@@ -59,7 +60,7 @@ export const compose = (version: string, log: Log): CliParts => {
     openRevocation: (config) => openRevocation(config, packageRoot, log),
     appendLedger: async (config, entry) => {
       const { openStore } = await import('./store/open.ts');
-      const store = await openStore({ dir: config.stateDir, clock: Date });
+      const store = await openStore({ dir: config.stateDir, clock: systemClock });
       try {
         store.append(entry);
       } finally {
@@ -101,7 +102,7 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
   const { openStore } = await import('./store/open.ts');
   const store = await openStore({
     dir: config.stateDir,
-    clock: Date,
+    clock: systemClock,
     onWarning: (code) => log.warn('store', { code }),
   });
   const { auto } = config.keys;
@@ -113,7 +114,7 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
     limits: config.limits,
     channel,
     store,
-    clock: Date,
+    clock: systemClock,
     processes: openProcesses(),
     autoSigner:
       auto === undefined

@@ -1,5 +1,6 @@
 import { catalogOf } from './catalogs.ts';
 import { channelOptions, openConfiguredKey } from './keys.ts';
+import { systemClock } from './system-clock.ts';
 import { readApproverKey } from '../approver/approver-keys.ts';
 import type { DoctorPorts, TargetVersion } from '../cli/doctor-ports.ts';
 import type { Config } from '../config.ts';
@@ -34,7 +35,7 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
     },
     database: async () => {
       const { openStore } = await import('../store/open.ts');
-      const store = await openStore({ dir: config.stateDir, clock: Date });
+      const store = await openStore({ dir: config.stateDir, clock: systemClock });
       try {
         return { path: config.stateDir, entries: store.verifyLedger().entries };
       } finally {

@@ -10,6 +10,7 @@ const EXIT_OF_STATE: Readonly<Record<State, ExitCode>> = {
   DENIED: 3,
   WITHDRAWN: 3,
   REVOKED: 3,
+  REVOKE_UNCONFIRMED: 6,
   STALE: 3,
   REFUSED_BY_TARGET: 3,
   NEVER_STARTED: 3,

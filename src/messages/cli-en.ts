@@ -176,6 +176,10 @@ export const cliEn = {
   'approve.running': 'Running on {host}. Ctrl-C stops watching, not the action.',
   'run.left': 'Stopped watching. The action goes on; to see it: mcp-pra show {id}',
   'deny.done': 'Denied {id}.',
+  'revoke.done': 'Revoked: {host} signed that {id} never ran and never will.',
+  'revoke.unconfirmed':
+    'Taken back here, but {host} has not confirmed it. It is being asked; see: mcp-pra show {id}',
+  'revoke.late': 'Too late: {host} says {state} of {id}. See: mcp-pra show {id}',
   'withdraw.done': 'Withdrawn {id}.',
   'propose.filed': 'Filed as {id}.',
 

@@ -10,6 +10,8 @@ export const nextStep: Readonly<Record<State, string>> = {
   DENIED: 'A person said no; read decision_note, do not propose the same again.',
   WITHDRAWN: 'It was withdrawn; nothing will run.',
   EXPIRED: 'Nobody decided in time; a person can run: mcp-pra renew {id}.',
+  REVOKE_UNCONFIRMED:
+    'The approval was taken back, but the host has not confirmed it yet; it is being asked. Ask again with get_pra_action.',
   REVOKED: 'The approval was taken back; nothing will run.',
   STALE: 'The host changed since the offer; look again, and propose anew if it is still needed.',
   DISPATCHING: 'It is on its way to the host; wait with get_pra_action.',

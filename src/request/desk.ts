@@ -117,7 +117,8 @@ export interface ModelDesk {
     caller: Caller,
     filter?: { readonly states?: readonly State[]; readonly limit?: number },
   ): readonly RequestView[];
-  withdraw(caller: Caller, id: string): RequestView;
+  /** Takes a request back. Once it is signed, it is REVOKED with the host's receipt only, and REVOKE_UNCONFIRMED until then. */
+  withdraw(caller: Caller, id: string, options?: WaitOptions): Promise<RequestView>;
   /** Runs an approved request. Idempotent: a running or ended one is only reported. Throws NOT_APPROVED before that. */
   execute(caller: Caller, id: string, options?: WaitOptions): Promise<RequestView>;
   /** Counts and writes down a call that was refused before it reached a method; returns what to show (RATE_LIMITED instead, maybe). */
@@ -148,7 +149,8 @@ export interface PersonDesk extends ModelDesk {
     sheet: ApprovalSheet,
     signed: { readonly principal: string; readonly signature: string },
   ): RequestView;
-  deny(caller: Caller, id: string, note: string): RequestView;
+  /** Says no, also to what was approved already and has not begun; then as `withdraw`. */
+  deny(caller: Caller, id: string, note: string, options?: WaitOptions): Promise<RequestView>;
   /** A new request with the same content, linked to an expired one. */
   renew(caller: Caller, id: string): Promise<RequestView>;
   /** Settles UNKNOWN and orphaned DISPATCHING/RUNNING requests by asking their hosts; returns how many were settled. */

@@ -4,11 +4,13 @@ import type { State } from './types.ts';
 export type LifecycleEvent =
   | 'ask' // a person has to decide
   | 'auto_approve'
+  | 'cosign' // one signature of several
   | 'approve'
   | 'deny'
   | 'withdraw'
   | 'expire'
-  | 'revoke'
+  | 'revoke' // taken back, and the host's signed receipt says that it can never run
+  | 'unconfirm' // taken back, and the host has not said so yet
   | 'dispatch'
   | 'accept' // the target claimed it
   | 'refuse' // the target refused it
@@ -33,15 +35,28 @@ export const TRANSITIONS = {
     withdraw: 'WITHDRAWN',
     expire: 'EXPIRED',
   },
-  PENDING: { approve: 'APPROVED', deny: 'DENIED', withdraw: 'WITHDRAWN', expire: 'EXPIRED' },
-  AUTO_APPROVED: { dispatch: 'DISPATCHING', withdraw: 'WITHDRAWN', expire: 'EXPIRED' },
+  // Once it is signed, who denies or withdraws it revokes it: a ticket exists, which only its host can burn.
+  PENDING: {
+    cosign: 'PENDING',
+    approve: 'APPROVED',
+    deny: 'DENIED',
+    withdraw: 'WITHDRAWN',
+    unconfirm: 'REVOKE_UNCONFIRMED',
+    expire: 'EXPIRED',
+  },
+  AUTO_APPROVED: {
+    dispatch: 'DISPATCHING',
+    unconfirm: 'REVOKE_UNCONFIRMED',
+    expire: 'EXPIRED',
+  },
   APPROVED: {
     dispatch: 'DISPATCHING',
-    revoke: 'REVOKED',
-    withdraw: 'WITHDRAWN',
+    unconfirm: 'REVOKE_UNCONFIRMED',
     stale: 'STALE',
     expire: 'EXPIRED',
   },
+  // The host may also say that somebody has had it run.
+  REVOKE_UNCONFIRMED: { revoke: 'REVOKED', accept: 'RUNNING', expire: 'EXPIRED' },
   DISPATCHING: { accept: 'RUNNING', refuse: 'REFUSED_BY_TARGET', stale: 'STALE', lose: 'UNKNOWN' },
   RUNNING: {
     succeed: 'SUCCEEDED',

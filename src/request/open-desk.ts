@@ -8,7 +8,7 @@ import { look } from './look.ts';
 import { fingerprint, verifySshsig } from './sshsig.ts';
 import { namesOf } from './context-rules.ts';
 import { Policy, type OperatorPolicy } from './policy.ts';
-import type { AutoSigner, Channel, Clock, HostEntry, Processes, Store } from './ports.ts';
+import type { AutoSigner, Channel, Clock, HostEntry, Processes, RequestPatch, Store } from './ports.ts';
 import { propose, type Proposal } from './proposals.ts';
 import { CallRate } from './call-rate.ts';
 import { RunnerClient } from './runner-client.ts';
@@ -17,7 +17,7 @@ import type { SessionSource } from './session-source.ts';
 import { namespaceOf, ticketFor } from './ticket-for.ts';
 import type { Caller, StoredRequest } from './types.ts';
 import { parseTicket } from './ticket.ts';
-import { viewOf } from './view.ts';
+import { viewOf, type Moment } from './view.ts';
 import { within } from './within.ts';
 
 export interface DeskParts {
@@ -64,10 +64,11 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   const proposalParts = { catalog, policy, runner, store, clock, autoSigner, onError };
 
   const current = (id: string): StoredRequest => {
-    store.expireDue(clock.now());
+    store.expireDue();
     return store.find(id);
   };
-  const view = (id: string): RequestView => viewOf(store.find(id), clock.now(), runs.output(id));
+  const moment = (): Moment => ({ wall: clock.now(), steady: store.time() });
+  const view = (id: string): RequestView => viewOf(store.find(id), moment(), runs.output(id));
 
   /** Writes a refusal down before it is shown; returns it. A loop of refusals is counted, not told one by one. */
   const refused = (caller: Caller, subject: string, thrown: unknown): PraError => {
@@ -142,6 +143,21 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     return outcome(filed.id, options);
   };
 
+  /** What nobody has signed just ends; a signed ticket ends on its host. */
+  const takeBack = async (
+    caller: Caller,
+    id: string,
+    event: 'deny' | 'withdraw',
+    patch: RequestPatch,
+    options: WaitOptions,
+  ): Promise<RequestView> => {
+    const request = current(id);
+    const row = decision(caller, request, event);
+    if (request.signatures.length === 0) store.transition(request.id, event, patch, row);
+    else await runs.takeBack(request, patch, row, options);
+    return view(request.id);
+  };
+
   const model: ModelDesk = {
     catalog,
     hosts: () => parts.hosts,
@@ -153,20 +169,16 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
       guarded(caller, 'get', async () => {
         const request = current(id);
         const until = performance.now() + (options.waitMs ?? 0);
-        await waitForDecision(store, clock, request, options.signal, until);
+        await waitForDecision(store, request, options.signal, until);
         return outcome(request.id, { ...options, waitMs: Math.max(0, until - performance.now()) });
       }),
     list: (caller, filter) =>
       guardedNow(caller, 'list', () => {
-        store.expireDue(clock.now());
-        return store.list(filter).map((request) => viewOf(request, clock.now(), runs.output(request.id)));
+        store.expireDue();
+        return store.list(filter).map((request) => viewOf(request, moment(), runs.output(request.id)));
       }),
-    withdraw: (caller, id) =>
-      guardedNow(caller, 'withdraw', () => {
-        const request = current(id);
-        store.transition(request.id, 'withdraw', {}, decision(caller, request, 'withdraw'));
-        return view(request.id);
-      }),
+    withdraw: (caller, id, options = {}) =>
+      guarded(caller, 'withdraw', () => takeBack(caller, id, 'withdraw', {}, options)),
     refused: (caller, subject, error) => {
       try {
         rate.take(caller);
@@ -201,7 +213,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
       ledger: store.ledgerHead(),
     });
     return {
-      view: viewOf(request, clock.now()),
+      view: viewOf(request, moment()),
       offer,
       offerText: request.offer,
       ticket,
@@ -239,12 +251,10 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     ...model,
     sheet,
     approve: (caller, read, signed) => guardedNow(caller, 'approve', () => approve(caller, read, signed)),
-    deny: (caller, id, note) =>
-      guardedNow(caller, 'deny', () => {
-        const request = current(id);
+    deny: (caller, id, note, options = {}) =>
+      guarded(caller, 'deny', () => {
         const decisionNote = note.slice(0, 400).toWellFormed();
-        store.transition(request.id, 'deny', { decisionNote }, decision(caller, request, 'deny'));
-        return view(request.id);
+        return takeBack(caller, id, 'deny', { decisionNote }, options);
       }),
     renew: (caller, id) =>
       guarded(caller, 'renew', async () => {
@@ -260,7 +270,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
         );
       }),
     reconcile: (options = {}) => {
-      store.expireDue(clock.now());
+      store.expireDue();
       return runs.reconcile(options.signal);
     },
   };
@@ -276,17 +286,16 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
 /** Waits for a person to decide on a request that needs it: no longer than there is time for that. */
 const waitForDecision = async (
   store: Store,
-  clock: Clock,
   { id, state, decideBy }: StoredRequest,
   signal: AbortSignal | undefined,
   until: number,
 ): Promise<void> => {
   if (state !== 'PENDING' && state !== 'PROPOSED') return;
   for (;;) {
-    store.expireDue(clock.now());
+    store.expireDue();
     const left = until - performance.now();
     if (store.find(id).state !== state || left <= 0 || signal?.aborted === true) return;
-    await store.changed(Math.min(left, Math.max(0, decideBy - clock.now()) + 1), signal);
+    await store.changed(Math.min(left, Math.max(0, decideBy - store.time()) + 1), signal);
   }
 };
 
@@ -305,7 +314,7 @@ const signerOf = (request: StoredRequest, read: ApprovalSheet, signature: string
 
 const refuseUnapproved = (request: StoredRequest): void => {
   if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
-  const waits = ['PROPOSED', 'PENDING', 'DENIED', 'WITHDRAWN', 'REVOKED'];
+  const waits = ['PROPOSED', 'PENDING', 'DENIED', 'WITHDRAWN', 'REVOKE_UNCONFIRMED', 'REVOKED'];
   if (waits.includes(request.state))
     throw new PraError('NOT_APPROVED', { id: request.id, state: request.state });
 };

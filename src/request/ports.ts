@@ -3,9 +3,18 @@ import type { LedgerEntry, LedgerRow } from './ledger-entry.ts';
 import type { LifecycleEvent } from './lifecycle.ts';
 import type { State, StoredRequest } from './types.ts';
 
-/** Milliseconds since the epoch; injected so that tests can move it. */
+/** Clocks of this machine; injected so that tests can move them. */
 export interface Clock {
+  /** The wall clock: milliseconds since the epoch. Anybody may step it. */
   now(): number;
+  /** Time since boot, suspends included, which nobody can step; absent where the system has none to offer. */
+  boot?(): BootTime | undefined;
+}
+
+export interface BootTime {
+  /** Of the kernel: another one for each boot. */
+  readonly id: string;
+  readonly ms: number;
 }
 
 /** Processes of this machine, by names that stay theirs: another process may ask whether the one that dispatched is gone. */
@@ -66,7 +75,9 @@ export type RequestPatch = Partial<
     | 'receipt'
     | 'definition'
     | 'args'
+    | 'approvals'
     | 'dispatcher'
+    | 'incident'
   >
 >;
 
@@ -86,8 +97,13 @@ export interface Store {
    * the row has inside the transaction: of two racing callers exactly one wins.
    */
   transition(id: string, event: LifecycleEvent, patch: RequestPatch, entry: LedgerEntry): StoredRequest;
-  /** Closes everything whose decision time is over; returns how many. */
-  expireDue(now: number): number;
+  /**
+   * Steady milliseconds, for deadlines: goes on with the time since boot, whatever happens to the wall clock, and never back.
+   * Two boots of this machine are joined by the wall clock.
+   */
+  time(): number;
+  /** Closes everything whose time is over; returns how many. */
+  expireDue(): number;
   /** A ledger row that belongs to no state change (a read call, a refusal). */
   append(entry: LedgerEntry): LedgerRow;
   /** SHA-256 (hex) of the last ledger row; 64 zeros when empty. */

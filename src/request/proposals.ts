@@ -73,6 +73,7 @@ export const propose = async (
   };
   const row = { actor, host, subject: action.name, request: draft.id } as const;
   const createdAt = parts.clock.now();
+  const begun = parts.store.time();
   parts.store.append({
     ...row,
     kind: 'proposal',
@@ -94,7 +95,8 @@ export const propose = async (
       requester: actor,
       reason,
       createdAt,
-      decideBy: createdAt + DECIDE_MS,
+      offeredAt: parts.store.time(),
+      decideBy: begun + DECIDE_MS,
       executeBy: undefined,
       offer: fetched,
       rule,
@@ -102,10 +104,13 @@ export const propose = async (
       decisionNote: undefined,
       ticket: undefined,
       signatures: [],
+      approvals: [],
+      dispatcher: undefined,
+      incident: undefined,
       refusal: undefined,
       receipt: undefined,
       renewOf: proposal.renewOf,
-      dispatcher: undefined,
+      undoOf: undefined,
     },
     {
       ...row,

@@ -45,7 +45,7 @@ const EVENT_OF: Readonly<Record<Exclude<ReceiptState, 'RUNNING'>, LifecycleEvent
 const MOST_UNSETTLED = 1_000;
 
 /** States in which a host may know more than the store does. */
-export const UNSETTLED: readonly State[] = ['DISPATCHING', 'RUNNING', 'UNKNOWN'];
+export const UNSETTLED: readonly State[] = ['DISPATCHING', 'RUNNING', 'UNKNOWN', 'REVOKE_UNCONFIRMED'];
 
 /**
  * Executes approved requests, each at most once, and finds out how unsettled ones ended. The dispatch is durable before
@@ -93,6 +93,23 @@ export class Runs {
       this.#settle(request.id, outcome, clock.now() - started);
       if (store.get(request.id)?.state === 'UNKNOWN') await this.#ask(store.find(request.id), QUERY_WAIT);
     });
+  }
+
+  /**
+   * Takes a signed request back: from now on nobody here dispatches it, and its host is asked to burn the ticket. Waits `waitMs` for
+   * the host's word; without it the request stays REVOKE_UNCONFIRMED and is asked for again. `entry` tells who, and why.
+   */
+  async takeBack(
+    request: StoredRequest,
+    patch: RequestPatch,
+    entry: LedgerEntry,
+    wait: WaitOptions,
+  ): Promise<void> {
+    this.#parts.store.transition(request.id, 'unconfirm', patch, entry);
+    const asking = this.#follow(request.id, () =>
+      this.#ask(this.#parts.store.find(request.id), 0, wait.signal),
+    );
+    await within(asking, wait.waitMs ?? FIRST_WORD_MS, wait.signal);
   }
 
   /**
@@ -215,6 +232,10 @@ export class Runs {
   /** `result`, and where the host never heard of it, `fence`. */
   async #ask(request: StoredRequest, wait: number, signal?: AbortSignal): Promise<void> {
     if (request.ticket === undefined) return;
+    if (request.state === 'REVOKE_UNCONFIRMED') {
+      await this.#burn(request, signal);
+      return;
+    }
     if (request.state === 'DISPATCHING') this.#step(request.id, 'lose', {});
     const view = this.#outputs.get(request.id) ?? this.#keep(request.id, new OutputView());
     const outcome = await this.#parts.runner.query(
@@ -224,17 +245,23 @@ export class Runs {
       { ...(signal === undefined ? {} : { signal }), onOutput: (bytes) => view.push(bytes) },
     );
     if (outcome.kind === 'refused' && outcome.code === 'ID_UNKNOWN') {
-      const burnt = await this.#parts.runner.fence(request, signal);
-      // The host rebooted and has no claim of it: it will never run, and whether it did nobody can say any more.
-      if (burnt.kind === 'refused' && burnt.code === 'OFFER_BOOT' && burnt.receipt === undefined) {
-        this.#step(request.id, 'vanish', { refusal: `${burnt.layer} ${burnt.code}` });
-      } else this.#settle(request.id, burnt, undefined);
+      await this.#burn(request, signal);
       return;
     }
     // Given up by this process itself, which says nothing about the run.
     if (outcome.kind === 'lost' && outcome.cause.code === 'CANCELLED') return;
     if (outcome.kind === 'receipt' && outcome.receipt.receipt.state !== 'RUNNING') view.end();
     this.#settle(request.id, outcome, undefined);
+  }
+
+  /** `fence`: the host burns the id of a request that it never claimed, or gives the receipt of one that it did. */
+  async #burn(request: StoredRequest, signal?: AbortSignal): Promise<void> {
+    const burnt = await this.#parts.runner.fence(request, signal);
+    if (burnt.kind === 'refused' && burnt.code === 'OFFER_BOOT' && burnt.receipt === undefined) {
+      // The host rebooted and has no claim of it: it will never run, and whether it did nobody can say any more.
+      const event = request.state === 'REVOKE_UNCONFIRMED' ? 'expire' : 'vanish';
+      this.#step(request.id, event, { refusal: `${burnt.layer} ${burnt.code}` });
+    } else this.#settle(request.id, burnt, undefined);
   }
 
   /** Writes an outcome down as far as it is known. */
@@ -262,12 +289,13 @@ export class Runs {
       throw new PraError('RECEIPT_INVALID', { host: request.host, code: 'RECEIPT_TICKET' });
     }
     const claimed = receipt.state !== 'NEVER_STARTED';
-    if (claimed && (request.state === 'DISPATCHING' || request.state === 'UNKNOWN'))
-      this.#step(id, 'accept', {});
+    // Also what was taken back: somebody had the signed ticket run.
+    if (claimed && request.state !== 'RUNNING') this.#step(id, 'accept', {});
     if (receipt.state === 'RUNNING') return;
+    const isRevoked = request.state === 'REVOKE_UNCONFIRMED' && !claimed;
     this.#step(
       id,
-      EVENT_OF[receipt.state],
+      isRevoked ? 'revoke' : EVENT_OF[receipt.state],
       { receipt: signed },
       {
         rc: receipt.rc ?? -1,

@@ -12,6 +12,7 @@ export type State =
   | 'DENIED'
   | 'WITHDRAWN'
   | 'EXPIRED'
+  | 'REVOKE_UNCONFIRMED'
   | 'REVOKED'
   | 'STALE'
   | 'DISPATCHING'
@@ -142,7 +143,19 @@ export interface SignedText {
   readonly signature: string;
 }
 
-/** A request as the store keeps it. Times are milliseconds since the epoch. */
+/** One person's signature under a ticket: who, with which key, and where it was made. */
+export interface Approval {
+  readonly principal: string;
+  /** `SHA256:…` of the key. */
+  readonly key: string;
+  /** `here`, or `cosigned` on another machine. */
+  readonly way: 'here' | 'cosigned';
+}
+
+/**
+ * A request as the store keeps it. Times are milliseconds since the epoch; those of deadlines (`offeredAt`, `decideBy`,
+ * `executeBy`) are the store's own steady time, to be compared with `Store.time()` only: no step of the wall clock moves them.
+ */
 export interface StoredRequest {
   readonly id: RequestId;
   readonly state: State;
@@ -155,9 +168,11 @@ export interface StoredRequest {
   readonly requester: string;
   readonly reason: string;
   readonly createdAt: number;
-  /** Until when the first decision can be made. */
+  /** When the host's offer came: the host counts its age from then. Steady. */
+  readonly offeredAt: number;
+  /** Until when the next decision can be made; the first of several signatures moves it once. Steady. */
   readonly decideBy: number;
-  /** Until when an approved request may be dispatched; set by the approval. */
+  /** Until when an approved request may be dispatched, or a revocation that the host has not confirmed is of use. Steady. */
   readonly executeBy: number | undefined;
   readonly updatedAt: number;
   readonly offer: SignedText | undefined;
@@ -168,10 +183,16 @@ export interface StoredRequest {
   readonly decisionNote: string | undefined;
   readonly ticket: string | undefined;
   readonly signatures: readonly string[];
+  /** Who made which of them; none for the auto key's. */
+  readonly approvals: readonly Approval[];
+  /** Incident of a break-glass approval. */
+  readonly incident: string | undefined;
   /** The target's refusal code, e.g. `pra-run STALE`. */
   readonly refusal: string | undefined;
   readonly receipt: SignedText | undefined;
   readonly renewOf: RequestId | undefined;
   /** The process that dispatched it, as `Processes` (ports.ts) names it. */
   readonly dispatcher: string | undefined;
+  /** The ended request that this one takes back. */
+  readonly undoOf: RequestId | undefined;
 }

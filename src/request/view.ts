@@ -13,15 +13,23 @@ export interface ShownOutput {
   readonly truncated: boolean;
 }
 
+/** What time it is: for people, and for deadlines (`Store.time()`). Milliseconds. */
+export interface Moment {
+  readonly wall: number;
+  readonly steady: number;
+}
+
 /** Seconds until the next deadline of a request that has one. */
-const secondsLeft = (request: StoredRequest, now: number): number | null => {
+const secondsLeft = (request: StoredRequest, { steady }: Moment): number | null => {
   if (request.state === 'PENDING' || request.state === 'PROPOSED')
-    return Math.max(0, Math.ceil((request.decideBy - now) / 1_000));
+    return Math.max(0, Math.ceil((request.decideBy - steady) / 1_000));
   if (
     request.executeBy !== undefined &&
-    (request.state === 'APPROVED' || request.state === 'AUTO_APPROVED')
+    (request.state === 'APPROVED' ||
+      request.state === 'AUTO_APPROVED' ||
+      request.state === 'REVOKE_UNCONFIRMED')
   ) {
-    return Math.max(0, Math.ceil((request.executeBy - now) / 1_000));
+    return Math.max(0, Math.ceil((request.executeBy - steady) / 1_000));
   }
   return null;
 };
@@ -33,7 +41,7 @@ const offerOf = (request: StoredRequest): Offer | undefined =>
   request.offer === undefined ? undefined : parseOffer(request.offer.text);
 
 /** The request as models and people see it. */
-export const viewOf = (request: StoredRequest, now: number, output?: ShownOutput): RequestView => {
+export const viewOf = (request: StoredRequest, now: Moment, output?: ShownOutput): RequestView => {
   const receipt = request.receipt === undefined ? undefined : parseReceipt(request.receipt.text);
   return {
     id: request.id,
@@ -49,7 +57,7 @@ export const viewOf = (request: StoredRequest, now: number, output?: ShownOutput
     decided_by: request.decidedBy ?? null,
     decision_note: request.decisionNote === undefined ? null : shown(request.decisionNote),
     created_at: new Date(request.createdAt).toISOString(),
-    decide_by: new Date(request.decideBy).toISOString(),
+    decide_by: new Date(now.wall + request.decideBy - now.steady).toISOString(),
     seconds_left: secondsLeft(request, now),
     argv: (offerOf(request)?.argv ?? []).map(shown),
     refusal: request.refusal ?? null,

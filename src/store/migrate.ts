@@ -3,9 +3,10 @@ import { TRANSITIONS } from '../request/lifecycle.ts';
 import type { Database } from './database.ts';
 import { requestsAndLedger } from './migrations/0001-requests-and-ledger.ts';
 import { dispatcher } from './migrations/0002-dispatcher.ts';
+import { steadyTimeAndSignatures } from './migrations/0003-steady-time-and-signatures.ts';
 
 /** Forward only: a published one is never edited; the n-th takes the schema from version n-1 to n. */
-const MIGRATIONS: readonly string[] = [requestsAndLedger, dispatcher];
+const MIGRATIONS: readonly string[] = [requestsAndLedger, dispatcher, steadyTimeAndSignatures];
 
 /** The schema version this program knows. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

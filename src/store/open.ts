@@ -6,7 +6,9 @@ import { openDatabase, type Database } from './database.ts';
 import { Ledger } from './ledger.ts';
 import { migrate } from './migrate.ts';
 import { checkPrivateFile, ensurePrivateDir } from './private-files.ts';
+import { EXECUTE_MS } from './deadlines.ts';
 import { SqliteStore } from './sqlite-store.ts';
+import { SteadyTime } from './steady-time.ts';
 import { asStoreError } from './store-error.ts';
 
 export type { StoreWarning } from './audit-mirror.ts';
@@ -17,6 +19,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** Holds the mirror of the ledger; `audit` below `dir` unless told. */
   readonly auditDir?: string;
+  /** From the approval to the dispatch; EXECUTE_MS unless told, never more. Milliseconds. */
+  readonly executeMs?: number;
   /** For the log: what must not stop a change. */
   readonly onWarning?: (code: StoreWarning) => void;
 }
@@ -40,7 +44,13 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
     const ledger = new Ledger(database, options.clock);
     const mirror = new AuditMirror(database, ledger, auditDir, (code) => options.onWarning?.(code));
     mirror.catchUp();
-    return new SqliteStore({ database, ledger, mirror, clock: options.clock });
+    const { clock } = options;
+    const steady = new SteadyTime(database, clock);
+    const executeMs = Math.min(options.executeMs ?? EXECUTE_MS, EXECUTE_MS);
+    const store = new SqliteStore({ database, ledger, mirror, clock, steady, executeMs });
+    // What nobody decided while no process of ours ran.
+    store.expireDue();
+    return store;
   } catch (error) {
     database?.close();
     throw asStoreError(error);

@@ -11,6 +11,7 @@ const STATES = [
   'DENIED',
   'WITHDRAWN',
   'EXPIRED',
+  'REVOKE_UNCONFIRMED',
   'REVOKED',
   'STALE',
   'DISPATCHING',
@@ -43,6 +44,12 @@ const id = z.string().regex(/^[a-z2-7]{16}$/u);
 const time = z.int().nonnegative();
 const text = z.string().nullable();
 
+const approval = z.strictObject({
+  principal: z.string(),
+  key: z.string(),
+  way: z.enum(['here', 'cosigned']),
+});
+
 const rowSchema = z.strictObject({
   id,
   state: z.enum(STATES),
@@ -54,6 +61,7 @@ const rowSchema = z.strictObject({
   requester: z.string().min(1),
   reason: z.string(),
   created_at: time,
+  offered_at: time,
   decide_by: time,
   execute_by: time.nullable(),
   updated_at: time,
@@ -64,10 +72,13 @@ const rowSchema = z.strictObject({
   decision_note: text,
   ticket: text,
   signatures: json(z.array(z.string())),
+  approvals: json(z.array(approval)),
+  incident: text,
   refusal: text,
   receipt_text: text,
   receipt_signature: text,
   renew_of: id.nullable(),
+  undo_of: id.nullable(),
   ledger_seq: z.int().positive(),
   dispatcher: text,
 });
@@ -97,6 +108,7 @@ export const readRow = (row: unknown): StoredRequest => {
     requester: data.requester,
     reason: data.reason,
     createdAt: data.created_at,
+    offeredAt: data.offered_at,
     decideBy: data.decide_by,
     executeBy: data.execute_by ?? undefined,
     updatedAt: data.updated_at,
@@ -106,9 +118,12 @@ export const readRow = (row: unknown): StoredRequest => {
     decisionNote: data.decision_note ?? undefined,
     ticket: data.ticket ?? undefined,
     signatures: data.signatures,
+    approvals: data.approvals,
+    incident: data.incident ?? undefined,
     refusal: data.refusal ?? undefined,
     receipt: signed(data.receipt_text, data.receipt_signature),
     renewOf: data.renew_of ?? undefined,
+    undoOf: data.undo_of ?? undefined,
     dispatcher: data.dispatcher ?? undefined,
   };
 };
@@ -125,6 +140,7 @@ export const writeRow = (request: StoredRequest, ledgerSeq: number): RequestRow 
   requester: request.requester,
   reason: request.reason,
   created_at: request.createdAt,
+  offered_at: request.offeredAt,
   decide_by: request.decideBy,
   execute_by: request.executeBy ?? null,
   updated_at: request.updatedAt,
@@ -135,10 +151,13 @@ export const writeRow = (request: StoredRequest, ledgerSeq: number): RequestRow 
   decision_note: request.decisionNote ?? null,
   ticket: request.ticket ?? null,
   signatures: JSON.stringify(request.signatures),
+  approvals: JSON.stringify(request.approvals),
+  incident: request.incident ?? null,
   refusal: request.refusal ?? null,
   receipt_text: request.receipt?.text ?? null,
   receipt_signature: request.receipt?.signature ?? null,
   renew_of: request.renewOf ?? null,
+  undo_of: request.undoOf ?? null,
   ledger_seq: ledgerSeq,
   dispatcher: request.dispatcher ?? null,
 });
@@ -155,7 +174,9 @@ const PATCHABLE = {
   receipt: true,
   definition: true,
   args: true,
+  approvals: true,
   dispatcher: true,
+  incident: true,
 } as const satisfies Record<keyof RequestPatch, true>;
 
 /** Only the fields a patch may have: an object that happens to carry more changes nothing more. */

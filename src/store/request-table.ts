@@ -29,7 +29,7 @@ export class RequestTable {
     );
     this.#due = database.prepare<[number, number], unknown>(
       `${select} WHERE (state IN ('PROPOSED', 'PENDING') AND decide_by < ?)
-                    OR (state IN ('APPROVED', 'AUTO_APPROVED') AND execute_by < ?) ORDER BY created_at, id`,
+                    OR (state IN ('APPROVED', 'AUTO_APPROVED', 'REVOKE_UNCONFIRMED') AND execute_by < ?) ORDER BY created_at, id`,
     );
   }
 

@@ -6,10 +6,11 @@ import type { State, StoredRequest } from '../request/types.ts';
 import type { AuditMirror } from './audit-mirror.ts';
 import { CommitWatch } from './commit-watch.ts';
 import type { Database } from './database.ts';
-import { executeBy, isOverdue } from './deadlines.ts';
+import { decideBy, executeBy, isOverdue } from './deadlines.ts';
 import type { Ledger } from './ledger.ts';
 import { RequestTable } from './request-table.ts';
 import { patched } from './request-rows.ts';
+import type { SteadyTime } from './steady-time.ts';
 import { guarded } from './store-error.ts';
 import { verifyLedger, type Verified } from './verify-ledger.ts';
 
@@ -21,6 +22,9 @@ export interface StoreParts {
   readonly ledger: Ledger;
   readonly mirror: AuditMirror;
   readonly clock: Clock;
+  readonly steady: SteadyTime;
+  /** From the approval to the dispatch, at most. Milliseconds. */
+  readonly executeMs: number;
 }
 
 /** The Store of ports.ts on one connection. Everything that SQLite throws comes out as STORE_BROKEN. */
@@ -51,19 +55,20 @@ export class SqliteStore implements Store {
     const outcome = this.#change(() => {
       const request = this.#requests.get(id);
       if (request === undefined) throw new PraError('REQUEST_UNKNOWN');
-      const now = this.#now();
+      const now = this.time();
       if (isOverdue(request, now) && needsTime(event)) {
         // Committed, and only then refused.
-        this.#expire(request, now);
+        this.#expire(request);
         return undefined;
       }
       if (request.state === 'EXPIRED' && needsTime(event)) return undefined;
       const state = next(request.state, event);
       if (state === undefined) throw new PraError('STATE_CONFLICT', { id, state: request.state, event });
       const { seq } = this.#parts.ledger.append(entry);
-      const changed = { ...patched(request, patch), state, updatedAt: now };
+      const changed = { ...patched(request, patch), state, updatedAt: this.#now() };
+      const until = executeBy(event, request, now, this.#parts.executeMs) ?? request.executeBy;
       return this.#requests.update(
-        { ...changed, executeBy: executeBy(event, now) ?? request.executeBy },
+        { ...changed, decideBy: decideBy(event, request, now), executeBy: until },
         seq,
       );
     });
@@ -71,12 +76,17 @@ export class SqliteStore implements Store {
     return outcome;
   }
 
-  expireDue(now: number): number {
+  time(): number {
+    return this.#parts.steady.now();
+  }
+
+  expireDue(): number {
+    const now = this.time();
     // Mostly there is none: no write lock for that.
     if (guarded(() => this.#requests.due(now)).length === 0) return 0;
     return this.#change(() => {
       const due = this.#requests.due(now);
-      for (const request of due) this.#expire(request, now);
+      for (const request of due) this.#expire(request);
       return due.length;
     });
   }
@@ -129,7 +139,7 @@ export class SqliteStore implements Store {
     this.#parts.database.close();
   }
 
-  #expire(request: StoredRequest, now: number): void {
+  #expire(request: StoredRequest): void {
     const { seq } = this.#parts.ledger.append({
       kind: 'expiry',
       code: 'expire',
@@ -139,12 +149,17 @@ export class SqliteStore implements Store {
       request: request.id,
       detail: { from: request.state },
     });
-    this.#requests.update({ ...request, state: 'EXPIRED', updatedAt: now }, seq);
+    this.#requests.update({ ...request, state: 'EXPIRED', updatedAt: this.#now() }, seq);
   }
 
   /** One immediate transaction, and after its commit the mirror and those who wait. */
   #change<T>(work: () => T): T {
-    const result = guarded(() => this.#parts.database.transaction(work).immediate());
+    const whole = (): T => {
+      const done = work();
+      this.#parts.steady.keep();
+      return done;
+    };
+    const result = guarded(() => this.#parts.database.transaction(whole).immediate());
     this.#commits += 1;
     this.#parts.mirror.catchUp();
     this.#watch.check();
@@ -170,4 +185,8 @@ export class SqliteStore implements Store {
 
 /** Events that a request past its time does not take any more. */
 const needsTime = (event: LifecycleEvent): boolean =>
-  event === 'approve' || event === 'deny' || event === 'auto_approve' || event === 'dispatch';
+  event === 'cosign' ||
+  event === 'approve' ||
+  event === 'deny' ||
+  event === 'auto_approve' ||
+  event === 'dispatch';

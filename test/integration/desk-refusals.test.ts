@@ -72,9 +72,9 @@ test('a model runs nothing that is pending, denied, withdrawn or expired; each t
   const pending = await propose(it);
   expect(pending.state).toBe('PENDING');
   const denied = await propose(it);
-  it.desk.deny(PERSON, denied.id, 'Not now.');
+  await it.desk.deny(PERSON, denied.id, 'Not now.');
   const withdrawn = await propose(it);
-  it.desk.withdraw(MODEL, withdrawn.id);
+  await it.desk.withdraw(MODEL, withdrawn.id);
   const late = await propose(it);
 
   for (const { id } of [pending, denied, withdrawn])
@@ -116,7 +116,7 @@ test('a wait for a decision ends with the decision of another process', async ()
   const [a, b] = [await process(), await process()];
   const { id } = await propose(a);
   const waiting = a.desk.get(MODEL, id, { waitMs: 60_000 });
-  b.desk.deny(PERSON, id, 'Not \u202enow.');
+  await b.desk.deny(PERSON, id, 'Not \u202enow.');
   expect(await waiting).toMatchObject({ state: 'DENIED', decision_note: 'Not \\u{202e}now.' });
 });
 
@@ -124,9 +124,9 @@ test('decisions in the wrong state are refused and written down, like any other 
   const it = await process();
   const { id } = await propose(it);
   const sheet = await it.desk.sheet(id);
-  it.desk.deny(PERSON, id, '');
-  expect(() => it.desk.deny(PERSON, id, '')).toThrow(expect.objectContaining(code('STATE_CONFLICT')));
-  expect(() => it.desk.withdraw(MODEL, id)).toThrow(expect.objectContaining(code('STATE_CONFLICT')));
+  await it.desk.deny(PERSON, id, '');
+  await expect(it.desk.deny(PERSON, id, '')).rejects.toMatchObject(code('STATE_CONFLICT'));
+  await expect(it.desk.withdraw(MODEL, id)).rejects.toMatchObject(code('STATE_CONFLICT'));
   const unsigned = { principal: 'operator', signature: 'AAAA' };
   expect(() => it.desk.approve(PERSON, sheet, unsigned)).toThrow(
     expect.objectContaining(code('SIGNATURE_INVALID')),
@@ -167,7 +167,7 @@ test('too many calls are refused for a while, of every kind; a loop of them fill
   const it = await process({ limits: { callsPerMinute: 3, hostsPerCall: 20 } });
   const { id } = await propose(it);
   it.desk.list(MODEL);
-  it.desk.withdraw(MODEL, id);
+  await it.desk.withdraw(MODEL, id);
   const calls: (() => unknown)[] = [
     () => it.desk.list(MODEL),
     () => it.desk.withdraw(MODEL, id),

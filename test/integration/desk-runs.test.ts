@@ -335,3 +335,36 @@ test('what the host refuses at the dispatch is REFUSED_BY_TARGET, with its code'
   }
   expect(outcomes(desk, refused.id).slice(-2)).toEqual(['dispatch dispatch', 'outcome refuse']);
 });
+
+test('an approval that is taken back is revoked by the host itself: its receipt says that the ticket can never run', async () => {
+  const it = await process();
+  const { desk } = it;
+  const rotations = target.demo.rotations();
+  const { id } = await propose(it, 'rotate_demo', {});
+  await it.approve(id);
+  const view = await desk.deny(PERSON, id, 'Not now.');
+  expect(view).toMatchObject({
+    state: 'REVOKED',
+    decision_note: 'Not now.',
+    receipt: { state: 'NEVER_STARTED' },
+  });
+  expect(outcomes(it, id).slice(-3)).toEqual(['decision approve', 'decision deny', 'outcome revoke']);
+  await expect(desk.execute(MODEL, id)).rejects.toMatchObject({ code: 'NOT_APPROVED' });
+  expect(target.demo.rotations()).toBe(rotations);
+});
+
+test('while the host cannot say so, it is not called revoked; it is asked again, and nothing here runs it', async () => {
+  const it = await remote();
+  const { id } = await propose(it, 'rotate_demo', {});
+  await it.approve(id);
+  const rotations = target.demo.rotations();
+  await relay.cut();
+  const view = await it.desk.withdraw(MODEL, id, { waitMs: 200 });
+  expect(view.state).toBe('REVOKE_UNCONFIRMED');
+  await expect(it.desk.execute(MODEL, id)).rejects.toMatchObject({ code: 'NOT_APPROVED' });
+  await relay.restore();
+  const other = await process();
+  expect(await other.desk.reconcile()).toBe(1);
+  expect((await other.desk.get(MODEL, id)).state).toBe('REVOKED');
+  expect(target.demo.rotations()).toBe(rotations);
+});

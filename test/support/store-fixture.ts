@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { next, TRANSITIONS, type LifecycleEvent } from '../../src/request/lifecycle.ts';
 import type { LedgerEntry } from '../../src/request/ledger-entry.ts';
-import type { Store } from '../../src/request/ports.ts';
+import type { RequestPatch, Store } from '../../src/request/ports.ts';
 import type { State, StoredRequest } from '../../src/request/types.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
 
@@ -24,6 +24,7 @@ export const newRequest = (id: string, over: Partial<NewRequest> = {}): NewReque
   requester: 'operator/claude-desktop',
   reason: 'nginx answers nothing',
   createdAt: START,
+  offeredAt: START,
   decideBy: START + 300_000,
   executeBy: undefined,
   offer: { text: 'mcp-pra offer v1\n', signature: 'c2ln' },
@@ -32,10 +33,13 @@ export const newRequest = (id: string, over: Partial<NewRequest> = {}): NewReque
   decisionNote: undefined,
   ticket: undefined,
   signatures: [],
+  approvals: [],
+  dispatcher: undefined,
+  incident: undefined,
   refusal: undefined,
   receipt: undefined,
   renewOf: undefined,
-  dispatcher: undefined,
+  undoOf: undefined,
   ...over,
 });
 
@@ -143,6 +147,10 @@ export const wayTo = (state: State): readonly LifecycleEvent[] => {
   return way;
 };
 
+/** What the store asks of an event besides its row. */
+export const patchOf = (event: LifecycleEvent): RequestPatch =>
+  event === 'revoke' ? { receipt: { text: 'mcp-pra receipt v1\n', signature: 'cmVj' } } : {};
+
 /** Files a request and takes it to a state. */
 export const requestIn = (
   store: Store,
@@ -151,6 +159,6 @@ export const requestIn = (
   over: Partial<NewRequest> = {},
 ): StoredRequest => {
   store.create(newRequest(id, over), row(id, 'PROPOSED'));
-  for (const event of wayTo(state)) store.transition(id, event, {}, row(id, event));
+  for (const event of wayTo(state)) store.transition(id, event, patchOf(event), row(id, event));
   return store.find(id);
 };

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Cli } from '../run-cli.ts';
-import { say } from '../say.ts';
+import { exitOfTakenBack, takenBackLine } from '../taken-back.ts';
 
 /** `mcp-pra deny`: a person says no; the requester reads the reason. */
 export const addDeny = (program: Command, cli: Cli): void => {
@@ -11,9 +11,9 @@ export const addDeny = (program: Command, cli: Cli): void => {
   command.action((id: string, { reason }: { readonly reason: string }) =>
     cli.run(command, async (context) => {
       const { desk } = await context.app();
-      const view = desk.deny(context.caller(), id, reason);
-      context.show(view, (page) => page.line(say('deny.done', { id: view.id })));
-      return 0;
+      const view = await desk.deny(context.caller(), id, reason, { signal: context.signal });
+      context.show(view, (page) => takenBackLine(page, view, 'deny.done'));
+      return exitOfTakenBack(view);
     }),
   );
 };

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Cli } from '../run-cli.ts';
-import { say } from '../say.ts';
+import { exitOfTakenBack, takenBackLine } from '../taken-back.ts';
 
 /** `mcp-pra withdraw`: takes a request back before it runs. */
 export const addWithdraw = (program: Command, cli: Cli): void => {
@@ -10,9 +10,9 @@ export const addWithdraw = (program: Command, cli: Cli): void => {
   command.action((id: string) =>
     cli.run(command, async (context) => {
       const { desk } = await context.app();
-      const view = desk.withdraw(context.caller(), id);
-      context.show(view, (page) => page.line(say('withdraw.done', { id: view.id })));
-      return 0;
+      const view = await desk.withdraw(context.caller(), id, { signal: context.signal });
+      context.show(view, (page) => takenBackLine(page, view, 'withdraw.done'));
+      return exitOfTakenBack(view);
     }),
   );
 };

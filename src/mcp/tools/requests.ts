@@ -28,6 +28,7 @@ const OPEN: readonly State[] = [
   'DISPATCHING',
   'RUNNING',
   'UNKNOWN',
+  'REVOKE_UNCONFIRMED',
 ];
 
 /** Output of a running action as progress: the last line only, the whole is in the result. Progress counts the lines. */
@@ -120,7 +121,8 @@ export const withdrawPraAction = defineTool({
   risk: 'withdraws',
   input: z.strictObject({ id }),
   output: requestView,
-  run: async ({ id: request }, { desk, caller }) => requestOutput(desk.withdraw(caller, request)),
+  run: async ({ id: request }, { desk, caller, signal }) =>
+    requestOutput(await desk.withdraw(caller, request, { signal })),
 });
 
 export const listPraRequests = defineTool({

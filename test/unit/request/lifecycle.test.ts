@@ -64,7 +64,12 @@ describe('the lifecycle table', () => {
         const approved = taken.filter((event) => event === 'approve' || event === 'auto_approve').length;
         expect(sent).toBeLessThanOrEqual(approved);
         expect(approved).toBeLessThanOrEqual(1);
-        expect(['DISPATCHING', 'RUNNING', 'UNKNOWN', 'SUCCEEDED'].includes(state) && sent === 0).toBe(false);
+        // What was taken back here may have been sent by somebody else who had the signed ticket: only its host can say.
+        const isElsewhere = taken.includes('unconfirm');
+        if (sent === 0 && !isElsewhere) {
+          expect(['DISPATCHING', 'RUNNING', 'UNKNOWN', 'SUCCEEDED']).not.toContain(state);
+        }
+        if (isElsewhere) expect(sent).toBe(0);
       }),
       { numRuns: 500 },
     );

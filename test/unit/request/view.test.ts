@@ -5,6 +5,9 @@ import { serialiseReceipt } from '../../../src/request/receipt.ts';
 import { sampleOffer, sampleReceipt } from '../../support/sample-texts.ts';
 import { newRequest, nthId, START } from '../../support/store-fixture.ts';
 
+/** A moment at which both clocks say the same. */
+const at = (time: number) => ({ wall: time, steady: time });
+
 const request = (over = {}) => ({
   ...newRequest(nthId(1), { offer: undefined }),
   state: 'PENDING' as const,
@@ -21,7 +24,7 @@ test('what a host or a person wrote is shown without what cannot be seen, and wi
       rule: evil,
       decisionNote: evil,
     }),
-    START,
+    at(START),
   );
   const shown = '\\u{202e}evil\\u{7} password=[masked]';
   expect(view).toMatchObject({ argv: ['/usr/bin/true', shown], rule: shown, decision_note: shown });
@@ -30,7 +33,7 @@ test('what a host or a person wrote is shown without what cannot be seen, and wi
 test('facts in a receipt are host text too', () => {
   const evidence = [{ diagnostic: 'd', fact: 'f', before: '\u202eevil', after: 'password=hunter2hunter2' }];
   const text = serialiseReceipt({ ...sampleReceipt, evidence });
-  const view = viewOf(request({ receipt: { text, signature: 'c2ln' } }), START);
+  const view = viewOf(request({ receipt: { text, signature: 'c2ln' } }), at(START));
   expect(view.receipt?.evidence).toEqual([
     { diagnostic: 'd', fact: 'f', before: String.raw`\u{202e}evil`, after: 'password=[masked]' },
   ]);
@@ -38,12 +41,12 @@ test('facts in a receipt are host text too', () => {
 });
 
 test('the time that is left belongs to the state, and never is less than none', () => {
-  expect(viewOf(request(), START).seconds_left).toBe(300);
-  expect(viewOf(request(), START + 299_001).seconds_left).toBe(1);
-  expect(viewOf(request(), START + 400_000).seconds_left).toBe(0);
+  expect(viewOf(request(), at(START)).seconds_left).toBe(300);
+  expect(viewOf(request(), at(START + 299_001)).seconds_left).toBe(1);
+  expect(viewOf(request(), at(START + 400_000)).seconds_left).toBe(0);
   const approved = request({ state: 'APPROVED', executeBy: START + 10_000 });
-  expect(viewOf(approved, START).seconds_left).toBe(10);
-  expect(viewOf(request({ state: 'SUCCEEDED' }), START)).toMatchObject({
+  expect(viewOf(approved, at(START)).seconds_left).toBe(10);
+  expect(viewOf(request({ state: 'SUCCEEDED' }), at(START))).toMatchObject({
     seconds_left: null,
     terminal: true,
   });

@@ -8,7 +8,7 @@ import type { Store } from '../../../src/request/ports.ts';
 import { requireNodeApi } from '../../../src/store/database.ts';
 import { SCHEMA_VERSION } from '../../../src/store/migrate.ts';
 import { openStore } from '../../../src/store/open.ts';
-import { nthId, requestIn, row } from '../../support/store-fixture.ts';
+import { nthId, requestIn, row, START } from '../../support/store-fixture.ts';
 
 let parent: string;
 let dir: string;
@@ -27,7 +27,7 @@ afterEach(() => {
 });
 
 const open = async (): Promise<Store> => {
-  const store = await openStore({ dir, clock: { now: () => 1_800_000_000_000 } });
+  const store = await openStore({ dir, clock: { now: () => START } });
   opened.push(store);
   return store;
 };
@@ -55,7 +55,7 @@ describe('the files', () => {
       '600',
       '700',
     ]);
-    expect(mode('audit/mcp-audit-2027-01-15.jsonl')).toBe('600');
+    expect(mode('audit/mcp-audit-2026-11-03.jsonl')).toBe('600');
   });
 
   it.each([

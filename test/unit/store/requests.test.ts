@@ -5,7 +5,7 @@ import { isTerminal, next, TRANSITIONS, type LifecycleEvent } from '../../../src
 import type { RequestPatch } from '../../../src/request/ports.ts';
 import type { State } from '../../../src/request/types.ts';
 import { EXECUTE_MS } from '../../../src/store/deadlines.ts';
-import { newRequest, nthId, requestIn, row, START, TempStore } from '../../support/store-fixture.ts';
+import { newRequest, nthId, patchOf, requestIn, row, START, TempStore } from '../../support/store-fixture.ts';
 
 const ID = nthId(0);
 const EVENTS = [
@@ -112,14 +112,14 @@ describe('a request', () => {
 /** What a transition comes to: the new state or the code of the refusal with its values. */
 const outcome = (id: string, event: LifecycleEvent): string => {
   try {
-    return temp.store.transition(id, event, {}, row(id, event)).state;
+    return temp.store.transition(id, event, patchOf(event), row(id, event)).state;
   } catch (error) {
     if (!(error instanceof PraError)) throw error;
     return [error.code, error.values['state'], error.values['event']].join(' ').trim();
   }
 };
 const refusal = (state: State, event: LifecycleEvent): string =>
-  state === 'EXPIRED' && ['approve', 'deny', 'auto_approve', 'dispatch'].includes(event)
+  state === 'EXPIRED' && ['cosign', 'approve', 'deny', 'auto_approve', 'dispatch'].includes(event)
     ? 'REQUEST_EXPIRED'
     : `STATE_CONFLICT ${state} ${event}`;
 
@@ -157,7 +157,9 @@ describe('transitions', () => {
         )
         .run((head?.seq ?? 0) + 1, id, head?.hash, 'a'.repeat(64));
       raw
-        .prepare('UPDATE requests SET state = ?, ledger_seq = ? WHERE id = ?')
+        .prepare(
+          `UPDATE requests SET state = ?, ledger_seq = ?, receipt_text = 'r', receipt_signature = 's' WHERE id = ?`,
+        )
         .run(state, (head?.seq ?? 0) + 1, id);
       throw new Error('allowed');
     });
@@ -195,7 +197,7 @@ describe('what the schema guards', () => {
     requestIn(temp.store, ID, 'DISPATCHING');
     const head = temp.store.append(row(ID)).seq;
     const to = `state = 'RUNNING', ledger_seq = ${String(head)}`;
-    for (const column of ['host', 'action', 'requester', 'reason', 'created_at', 'decide_by']) {
+    for (const column of ['host', 'action', 'requester', 'reason', 'created_at', 'offered_at']) {
       expect(() => update(`UPDATE requests SET ${to}, ${column} = 1`)).toThrow('identity');
     }
     for (const change of [
@@ -302,14 +304,16 @@ describe('expiry', () => {
 
   it('the sweep closes what is due and touches nothing else', () => {
     STATES.forEach((state, n) => requestIn(temp.store, nthId(n), state));
-    expect(temp.store.expireDue(START + 300_000)).toBe(0);
-    expect(temp.store.expireDue(START + 300_001)).toBe(4);
-    expect(temp.store.expireDue(START + 300_001)).toBe(0);
+    temp.clock.time = START + 300_000;
+    expect(temp.store.expireDue()).toBe(0);
+    temp.clock.time = START + 480_001;
+    expect(temp.store.expireDue()).toBe(5);
+    expect(temp.store.expireDue()).toBe(0);
     STATES.forEach((state, n) => {
-      const open = ['PROPOSED', 'PENDING', 'APPROVED', 'AUTO_APPROVED'].includes(state);
+      const open = ['PROPOSED', 'PENDING', 'APPROVED', 'AUTO_APPROVED', 'REVOKE_UNCONFIRMED'].includes(state);
       expect(temp.store.find(nthId(n)).state).toBe(open ? 'EXPIRED' : state);
     });
-    expect(temp.store.tail(4).every(({ kind }) => kind === 'expiry')).toBe(true);
+    expect(temp.store.tail(5).every(({ kind }) => kind === 'expiry')).toBe(true);
     expect(STATES.filter(isTerminal).length).toBe(12);
     temp.store.verifyLedger();
   });
