@@ -121,8 +121,8 @@ test('a freeze that begins in between stops the reading, the signature and the r
   expect(it.store.find(approved.id).state).toBe('APPROVED');
   expect(target.demo.rotations()).toBe(rotations);
   // What takes power away needs none of the rules.
-  expect(it.desk.deny(PERSON, unread.id, '').state).toBe('DENIED');
-  expect(it.desk.withdraw(MODEL, approved.id).state).toBe('WITHDRAWN');
+  expect((await it.desk.deny(PERSON, unread.id, '')).state).toBe('DENIED');
+  expect((await it.desk.withdraw(MODEL, approved.id)).state).toBe('REVOKED');
 });
 
 test('what would have to be asked for at a higher impact by now is not signed and not run', async () => {
