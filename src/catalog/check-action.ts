@@ -15,6 +15,7 @@ export const RESERVED_WORDS = [
   'cancel',
   'freeze',
   'unfreeze',
+  'review',
   'version',
 ] as const;
 

@@ -33,6 +33,25 @@ const event = z.discriminatedUnion('event', [
     boot_id: matching(word.uuid),
     boottime_ms: count,
     wallclock: matching(TIME),
+    /** The freeze in force; `null` within for what the host does not know, since root may have made the file by hand. */
+    frozen: z
+      .strictObject({
+        since: matching(TIME).nullable(),
+        by: matching(word.principal).nullable(),
+        /** A person's words: neutralise them before they are shown. */
+        reason: z.string().min(1).max(400).nullable(),
+      })
+      .nullable(),
+    /** The last break-glass session. Until `reviewed`, no other can be opened; `open`: more may run under it. */
+    break_glass: z
+      .strictObject({
+        incident: matching(word.incident),
+        principal: matching(word.principal),
+        opened: matching(TIME),
+        open: z.boolean(),
+        reviewed: z.boolean(),
+      })
+      .nullable(),
   }),
   z.strictObject({ event: z.literal('warning'), code: matching('[A-Z][A-Z_]{0,39}') }),
 ]);

@@ -9,6 +9,7 @@ export const word = {
   value: '[A-Za-z0-9@._:+-]{1,96}',
   digest: 'sha256:[0-9a-f]{64}',
   fingerprint: 'SHA256:[A-Za-z0-9+/]{43}',
+  principal: '[A-Za-z0-9@._-]{1,64}',
   actor: '[A-Za-z0-9@._-]{1,64}/[A-Za-z0-9@._-]{1,64}',
   incident: '[a-z0-9][a-z0-9-]{0,39}',
   uuid: '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',

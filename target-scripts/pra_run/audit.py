@@ -5,15 +5,18 @@ import re
 import socket
 import time
 
-AUTHPRIV_INFO = 10 * 8 + 6
-FIELDS = ('word', 'code', 'error', 'id', 'action', 'principal', 'state', 'ms')
+AUTHPRIV = 10 * 8
+INFO = 6
+ALERT = 1  # glass was broken: whoever watches logs hears of it at once
+FIELDS = ('word', 'code', 'error', 'id', 'action', 'principal', 'incident', 'state', 'ms')
 WORD = re.compile(r'[A-Za-z0-9@._,-]{1,400}')
 
 
 def send(log, verdict, **said):
     """Says what was decided. A log socket that is missing, full or never read changes nothing."""
     text = ' '.join(['v=1', f'verdict={verdict}', *(f'{key}={_word(said.get(key))}' for key in FIELDS)])
-    line = f'<{AUTHPRIV_INFO}>{time.strftime("%b %e %H:%M:%S")} pra-run[{os.getpid()}]: {text}'
+    severity = INFO if said.get('incident') is None else ALERT
+    line = f'<{AUTHPRIV + severity}>{time.strftime("%b %e %H:%M:%S")} pra-run[{os.getpid()}]: {text}'
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as datagram:
             datagram.sendto(line.encode('ascii'), log)

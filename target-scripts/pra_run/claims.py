@@ -32,7 +32,9 @@ class Shelf:
         self.results = rest + '/results'
         self.output = rest + '/output'
         self.receipts = rest + '/receipts'
+        self.cancels = rest + '/cancels'
         self.chain = rest + '/chain.json'
+        self.session = rest + '/break-glass.json'
         self.is_durable = is_durable
 
 
@@ -113,7 +115,7 @@ class Claims:
         if info.st_uid != os.geteuid() or info.st_mode & 0o077 or not os.path.isdir(self.host.private):
             raise Refusal('INTERNAL')
         for shelf in self.shelves:
-            for folder in (shelf.claims, shelf.results, shelf.output, shelf.receipts, self.started):
+            for folder in (shelf.claims, shelf.results, shelf.output, shelf.receipts, shelf.cancels, self.started):
                 try:
                     os.makedirs(folder, 0o700, exist_ok=True)
                 except OSError:
@@ -141,16 +143,31 @@ class Claims:
             if self._put(shelf, shelf.results, id, result, exist_ok=True):
                 break
 
+    def keep_cancel(self, id, cancel):
+        """Keeps who stopped a run, for an auditor: the first of them. A full disk stops no stopping."""
+        any(self._put(shelf, shelf.cancels, id, cancel, exist_ok=True) for shelf in self.shelves)
+
+    def replace(self, shelf, path, value):
+        """Whether the shelf took a file in place of the one of that name. The ballast goes first when the disk is full."""
+        return self._store(shelf, lambda: replace_file(path, _json(value)))
+
     def _put(self, shelf, folder, id, value, exist_ok=False):
-        """Whether the shelf took it. The ballast goes first when the disk is full."""
+        """Whether the shelf took it under a new name."""
+        try:
+            return self._store(shelf, lambda: link_file(folder, f'{id}.json', _json(value)))
+        except FileExistsError:
+            if exist_ok:
+                return True
+            raise Refusal('ID_CONFLICT') from None
+
+    def _store(self, shelf, write):
+        """Whether the shelf took what is written. The ballast goes first when the disk is full."""
         for _ in range(2):
             try:
-                link_file(folder, f'{id}.json', _json(value))
+                write()
                 return True
             except FileExistsError:
-                if exist_ok:
-                    return True
-                raise Refusal('ID_CONFLICT') from None
+                raise
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not (shelf.is_durable and self._release_ballast()):
                     return False
@@ -201,18 +218,19 @@ class Claims:
         return handle
 
     def prune(self):
-        """Forgets a few old claims: none of this boot (their tickets could be used again), none that wall time or count calls recent."""
+        """Forgets a few old claims: none of this boot (their tickets could be used again), none that wall time or count calls recent,
+        and no freeze ever: without an offer its ticket does not age."""
         try:
             aged = sorted((os.stat(f'{self.durable.claims}/{name}').st_mtime, name) for name in os.listdir(self.durable.claims))
         except OSError:
             return
         for mtime, name in aged[:-KEEP_NEWEST][:PRUNE_AT_ONCE]:
             claim = _read_json(f'{self.durable.claims}/{name}')
-            if time.time() - mtime < KEEP_SECONDS or (claim is not None and claim['boot_id'] == self.host.boot_id):
+            if time.time() - mtime < KEEP_SECONDS or (claim is not None and (claim['boot_id'] == self.host.boot_id or claim.get('kind') == 'freeze')):
                 continue
             id = name[:-5]
             shelf = self.durable
-            for path in (f'{shelf.results}/{name}', f'{shelf.receipts}/{name}', f'{shelf.output}/{id}', f'{shelf.claims}/{name}'):
+            for path in (f'{shelf.results}/{name}', f'{shelf.receipts}/{name}', f'{shelf.output}/{id}', f'{shelf.cancels}/{name}', f'{shelf.claims}/{name}'):
                 try:
                     os.unlink(path)
                 except OSError:

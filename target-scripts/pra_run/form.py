@@ -162,6 +162,11 @@ def serialise(form, text):
     return ''.join(parts).encode('ascii')
 
 
+def incident_of(ticket):
+    """The incident of a break-glass ticket; None for a normal one."""
+    return ticket['approval'].partition(' ')[2] or None
+
+
 def _ascend(keys):
     """Sorted, none twice."""
     return all(before < after for before, after in zip(keys, keys[1:]))

@@ -87,8 +87,13 @@ class Host:
     def is_disabled(self):
         return os.path.lexists(f'{self.etc}/disabled')
 
+    @property
+    def frozen_paths(self):
+        """Where the switch may be: the second one only while /etc could not be written."""
+        return (f'{self.etc}/frozen', f'{self.private}/frozen')
+
     def is_frozen(self):
-        return os.path.lexists(f'{self.etc}/frozen')
+        return any(os.path.lexists(path) for path in self.frozen_paths)
 
     def has_action(self, name):
         return name is not None and os.path.lexists(f'{self.lib}/actions/{name}.json')

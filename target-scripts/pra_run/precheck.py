@@ -58,18 +58,23 @@ def check_script(host, action):
 
 
 def hash_files(host, action, argv):
-    """The program and, when it is a script, the interpreter that its first line names."""
+    """The files that an action executes, its script as in the definition."""
     check_script(host, action)
-    digest, head = _hash_program(argv[0])
-    files = [(digest, argv[0])]
+    return hash_program(argv[0])
+
+
+def hash_program(path):
+    """[(sha256:…, path)] of a program and, when it is a script, of its interpreter; PROGRAM_MISSING otherwise."""
+    digest, head = _hash_file(path)
+    files = [(digest, path)]
     interpreter = re.match(rb'#! *(/[!-~]+)', head)
     if interpreter:
         path = interpreter[1].decode('ascii')
-        files.append((_hash_program(path)[0], path))
+        files.append((_hash_file(path)[0], path))
     return files
 
 
-def _hash_program(path):
+def _hash_file(path):
     """(sha256:…, first bytes) of a regular file, symbolic links followed as exec does."""
     import hashlib
 

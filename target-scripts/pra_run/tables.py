@@ -41,9 +41,14 @@ def _members_once(pairs):
     return members
 
 
+def parse_json(data):
+    """The value of JSON in UTF-8 whose objects have each key once; ValueError or RecursionError otherwise."""
+    return json.loads(data.decode('utf-8'), object_pairs_hook=_members_once)
+
+
 def _read_json(path, owner_uid, code):
     try:
-        return json.loads(read_owned(path, owner_uid).decode('utf-8'), object_pairs_hook=_members_once)
+        return parse_json(read_owned(path, owner_uid))
     except (OSError, ValueError, RecursionError):
         raise Refusal(code) from None
 
@@ -275,7 +280,7 @@ def load_policy(etc, owner_uid):
 def check_policy(policy):
     """The same for a policy that was read already: setup-target judges with it what it is about to write."""
     shape = Shape('POLICY_BAD')
-    shape.object(policy, ('v', 'host', 'quorum', 'signer'), ('impact', 'deny', 'values', 'auto', 'auto_limits', 'offer_seconds'))
+    shape.object(policy, ('v', 'host', 'quorum', 'signer'), ('impact', 'deny', 'values', 'auto', 'auto_limits', 'offer_seconds', 'break_glass'))
     shape.integer(policy['v'], 1, 1)
     shape.string(policy['host'], form.HOST)
     shape.object(policy['quorum'], ('MEDIUM', 'HIGH'))
@@ -284,6 +289,7 @@ def check_policy(policy):
         shape.integer(policy['quorum'][impact], 1, form.MAX_SIGNATURES)
         shape.choice(policy['signer'][impact], SIGNER_LEVELS)
     full = {'impact': {}, 'deny': [], 'values': {}, 'auto': [], 'auto_limits': {'pair_per_hour': 3, 'host_per_day': 20}, 'offer_seconds': 480}
+    full['break_glass'] = {'principals': [], 'actions': []}  # off
     full.update(policy)
     for impact in shape.map(full['impact'], form.NAME).values():
         shape.choice(impact, form.IMPACTS)
@@ -302,6 +308,11 @@ def check_policy(policy):
     shape.integer(full['auto_limits']['pair_per_hour'], 0, 60)
     shape.integer(full['auto_limits']['host_per_day'], 0, 1000)
     shape.integer(full['offer_seconds'], 1, 480)
+    shape.object(full['break_glass'], ('principals', 'actions'))
+    for principal in shape.list(full['break_glass']['principals']):
+        shape.string(principal, form.WHO)
+    for action in shape.list(full['break_glass']['actions']):
+        shape.string(action, form.NAME)
     return full
 
 

@@ -6,87 +6,14 @@ import select
 import signal
 import time
 
-from . import form
+from . import break_glass, built_in, cancel, form
+from .caller import Answer, CallerGone, Receipts, Request
+from .claiming import Shielded, check_switches, claim_under_lock, earlier_claim, make_claim
 from .host import Host, boottime_ms, wallclock
 from .refusal import Refusal
 
 INPUT_SECONDS = 10
 LIFE_SECONDS = 600  # of a pra-run whose caller stopped reading; an action is not touched by its follower's end
-OUTPUT_PIECE = 8192
-WORDS_WHILE_FROZEN = ('status', 'result', 'fence', 'version')
-RESERVED = ('prepare', 'status', 'result', 'fence', 'cancel', 'freeze', 'unfreeze', 'version')
-
-
-class CallerGone(Exception):
-    """Nobody reads our answer any more."""
-
-
-class Answer:
-    """Standard output: the line `mcp-pra 1`, then one JSON object a line."""
-
-    def __init__(self):
-        self.is_begun = False
-
-    def event(self, event, **fields):
-        import json
-
-        line = json.dumps({'event': event, **fields}, ensure_ascii=True, separators=(',', ':')) + '\n'
-        data = (line if self.is_begun else 'mcp-pra 1\n' + line).encode('ascii')
-        self.is_begun = True
-        try:
-            while data:
-                data = data[os.write(1, data) :]
-        except OSError:
-            raise CallerGone from None
-
-    def output(self, path, offset):
-        """Sends what a file holds beyond an offset; the new offset."""
-        import base64
-
-        if path is None:
-            return offset
-        with open(path, 'rb') as file:
-            file.seek(offset)
-            while True:
-                piece = file.read(OUTPUT_PIECE)
-                if not piece:
-                    return offset
-                self.event('output', data=base64.b64encode(piece).decode('ascii'), offset=offset)
-                offset += len(piece)
-
-
-class Request:
-    """What the audit record says of this call."""
-
-    def __init__(self):
-        self.began = time.monotonic()
-        self.is_recorded = False
-        self.word = None
-        self.id = None
-        self.action = None
-        self.principals = ()
-        self.error = None
-
-    def note(self, text):
-        self.id = text['id']
-        self.action = text.get('action')
-
-    def permit(self, permit):
-        self.note(permit.ticket)
-        self.principals = permit.principals
-
-    def record(self, host, code=None):
-        """Once. Names of actions only when they are installed: a log is no place for words that a caller makes up."""
-        from . import audit
-
-        if self.is_recorded:
-            return
-        self.is_recorded = True
-        ms = int((time.monotonic() - self.began) * 1000)
-        word = self.word if self.word in RESERVED or host.has_action(self.word) else None
-        action = self.action if host.has_action(self.action) else None
-        verdict = 'refused' if code else 'ok'
-        audit.send(host.log, verdict, word=word, code=code, error=self.error, id=self.id, action=action, principal=self.principals, ms=ms)
 
 
 def run(argv, places):
@@ -148,15 +75,17 @@ def serve(host, word, request):
         return version(host, answer)
     limit = {'prepare': form.MAX_DRAFT, 'status': form.MAX_QUERY, 'result': form.MAX_QUERY}.get(word, form.MAX_SUBMISSION)
     data = read_input(limit)
-    check_switches(host, word)
+    check_switches(host, 'unfreeze' if word == 'prepare' else word)  # a draft says itself whether a freeze stops it
     if word == 'prepare':
         return prepare(host, data, answer, request)
     if word in ('status', 'result'):
         return query(host, word, data, answer, request)
     if word == 'fence':
         return fence(host, data, answer, request)
-    if word in ('cancel', 'freeze', 'unfreeze'):
-        raise Refusal('WORD_UNLISTED')
+    if word in built_in.IMPACTS:
+        return built_in.carry_out(host, word, data, answer, request)
+    if word == 'cancel':
+        return cancel.cancel(host, data, answer, request, follow)
     host.action(word)
     return act(host, word, data, answer, request)
 
@@ -176,13 +105,6 @@ def read_input(limit):
     raise Refusal('SIZE')
 
 
-def check_switches(host, word):
-    if host.is_disabled():
-        raise Refusal('DISABLED')
-    if word not in WORDS_WHILE_FROZEN and host.is_frozen():
-        raise Refusal('FROZEN')
-
-
 # --- prepare
 
 
@@ -190,11 +112,14 @@ def prepare(host, data, answer, request):
     """The offer: what this host would do, and what it will ask for."""
     from .claims import Claims, lock
 
-    Claims(host).prepare_folders()
+    claims = Claims(host)
+    claims.prepare_folders()
     with lock(host, 'prepare', seconds=0):
         draft = form.parse(form.DRAFT, data)
         request.note(draft)
-        offer, impact = make_offer(host, draft)
+        check_switches(host, draft['action'])
+        check_draft(host, draft)
+        offer, impact = built_in.make_offer(host, claims, draft) if draft['action'] in built_in.PREPARED else make_offer(host, draft)
         from . import keys
 
         signature = keys.sign_as_host(host, keys.OFFER_NAMESPACE, offer)
@@ -203,14 +128,17 @@ def prepare(host, data, answer, request):
     answer.event('offer', offer=offer.decode('ascii'), signature=signature)
 
 
-def make_offer(host, draft):
-    """(text, effective impact) of the offer for a draft."""
-    from . import precheck, verify
-
+def check_draft(host, draft):
     if draft['mode'] != 'run':
         raise Refusal('MODE_UNSUPPORTED')
     if draft['host'] != host.name:
         raise Refusal('HOST_MISMATCH')
+
+
+def make_offer(host, draft):
+    """(text, effective impact) of the offer for a draft of an action."""
+    from . import precheck, verify
+
     action = host.action(draft['action'])
     defaults = {param['name']: param['default'] for param in action['params'] if 'default' in param}
     args = sorted({**defaults, **dict(draft['arg'])}.items())
@@ -252,7 +180,9 @@ def word_rule(host, action, own, impact):
     whose = 'the definition' if impact == action['impact'] else 'policy.json of the host' if impact == own else 'the caller'
     if impact == 'LOW':
         return 'LOW by the definition: one signature'
-    return f'{impact} by {whose}: policy.json asks for {verify.quorum_of(host, impact)} with {verify.signer_level_of(host, impact)}'
+    clause = host.policy['break_glass']
+    alone = f'; in an emergency {" or ".join(clause["principals"])} alone' if action['name'] in clause['actions'] and clause['principals'] else ''
+    return f'{impact} by {whose}: policy.json asks for {verify.quorum_of(host, impact)} with {verify.signer_level_of(host, impact)}{alone}'
 
 
 def warns_of_software_key(host, impact):
@@ -293,111 +223,6 @@ def act(host, word, data, answer, request):
     follow(claims, claim, answer)
 
 
-class Shielded:
-    """From the claim to the start a caller's hang-up must not stop us: a claim that nobody starts helps nobody.
-
-    Handlers, not SIG_IGN: what we start gets the default again.
-    """
-
-    SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
-
-    def __enter__(self):
-        self.before = [signal.signal(number, lambda *_: None) for number in self.SIGNALS]
-
-    def __exit__(self, *_):
-        for number, handler in zip(self.SIGNALS, self.before):
-            signal.signal(number, handler)
-
-
-def claim_under_lock(host, claims, permit):
-    """Step 12 and the claim: (earlier claim, None) for a replay, (None, claim) for a new one.
-
-    A person waits for the lock and looks again while holding it. An automatic run waits for nobody, and takes the lock that
-    people wait for only for the claim itself: its prechecks are done under a lock of its own.
-    """
-    from .claims import lock
-
-    if not permit.is_auto:
-        with lock(host, 'claim'):
-            return check_and_claim(host, claims, permit, lambda: check_unchanged(host, permit))
-    with lock(host, 'auto', seconds=0):
-        earlier = earlier_claim(claims, permit)
-        if earlier is not None:
-            return earlier, None
-        argv = check_unchanged(host, permit)
-        with lock(host, 'claim', seconds=0):
-            return check_and_claim(host, claims, permit, lambda: argv)
-
-
-def check_and_claim(host, claims, permit, look_again):
-    from . import verify
-    from .claims import check_auto_limits
-
-    earlier = earlier_claim(claims, permit)
-    if earlier is not None:
-        return earlier, None
-    running = claims.running()
-    if any(permit.is_auto or not claim['is_auto'] for claim in running):
-        raise Refusal('BUSY')
-    if permit.is_auto:
-        check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'])
-    argv = look_again()
-    check_switches(host, permit.ticket['action'])  # they may have been thrown while this waited
-    verify.check_signers_again(host, permit)
-    claims.renew_ballast()
-    claim = make_claim(host, claims, permit, argv)
-    return None, {**claim, 'durable': claims.claim(claim)}
-
-
-def earlier_claim(claims, permit):
-    """The claim of the very same ticket, or None; ID_CONFLICT when another ticket has the id."""
-    earlier = claims.find(permit.ticket['id'])
-    if earlier is not None and earlier['ticket_hash'] != permit.ticket_hash:
-        raise Refusal('ID_CONFLICT')
-    return earlier
-
-
-def check_unchanged(host, permit):
-    """The argv, when it, its files and the stable facts are as they were offered; STALE or PRECHECK_FAILED otherwise."""
-    from . import precheck
-
-    offer = permit.offer
-    resolved = precheck.resolve(host, permit.action, permit.ticket['arg'])
-    files = [(digest, form.encode_percent(path.encode('utf-8'))) for digest, path in resolved.files]
-    if resolved.argv_digest() != offer['argv'] or files != offer['file'] or resolved.facts != offer['fact']:
-        raise Refusal('STALE')
-    return resolved.argv
-
-
-def make_claim(host, claims, permit, argv):
-    """All that is known, for the runner and for an auditor."""
-    import base64
-
-    ticket = permit.ticket
-    return {
-        'v': 1,
-        'id': ticket['id'],
-        'host': host.name,
-        'action': ticket['action'],
-        'args': [list(arg) for arg in ticket['arg']],
-        'ticket_hash': permit.ticket_hash,
-        'ticket': permit.ticket_bytes.decode('ascii'),
-        'signatures': [base64.b64encode(signature.blob).decode('ascii') for signature in permit.signatures],
-        'principals': permit.principals,
-        'offer': permit.offer_bytes.decode('ascii'),
-        'impact': permit.impact,
-        'is_auto': permit.is_auto,
-        'is_fence': argv is None,
-        'argv': argv,
-        'files': permit.offer['file'],
-        'limit': permit.action['limit'],
-        'claimed': wallclock(),
-        'boot_id': host.boot_id,
-        'boottime_ms': boottime_ms(),
-        'n': claims.chain_length(),
-    }
-
-
 def follow(claims, claim, answer, offset=0, seconds=None):
     """Output as it comes, then the receipt. After `seconds` the receipt may say RUNNING."""
     began = time.monotonic()
@@ -433,22 +258,12 @@ def query(host, word, data, answer, request):
     return follow(claims, claim, Receipts(answer), seconds=int(asked['wait']))
 
 
-class Receipts:
-    """An answer without the output."""
-
-    def __init__(self, answer):
-        self.event = answer.event
-
-    def output(self, path, offset):
-        return offset
-
-
 def fence(host, data, answer, request):
     """Burns an id that was never claimed; gives the receipt of one that was."""
     from . import verify
     from .claims import Claims, check_auto_day, lock
 
-    permit = verify.verify(host, 'fence', data, is_fence=True)
+    permit = verify.verify_fence(host, data)
     request.permit(permit)
     claims = Claims(host)
     claims.prepare_folders()
@@ -456,7 +271,7 @@ def fence(host, data, answer, request):
         claim = earlier_claim(claims, permit)
         if claim is None:
             # Of another boot nothing is known for sure: a claim that could not be durable was in /run. It can never run any more.
-            if permit.offer['boot_id'] != host.boot_id:
+            if permit.offer is not None and permit.offer['boot_id'] != host.boot_id:
                 raise Refusal('OFFER_BOOT')
             if permit.is_auto:
                 check_auto_day(host, claims.all())
@@ -469,12 +284,14 @@ def fence(host, data, answer, request):
 
 def version(host, answer):
     from . import tables
+    from .claims import Claims
 
     try:
         lines = tables.read_owned(f'{host.lib}/VERSIONS', host.owner_uid).decode('ascii').splitlines()
     except (OSError, ValueError):
         lines = []
     scripts = {name: {'version': number, 'sha256': digest} for name, number, digest in (line.split(' ') for line in lines)}
+    frozen = built_in.read_frozen(host)
     names = sorted(name[:-5] for name in os.listdir(f'{host.lib}/actions') if name.endswith('.json'))
     answer.event(
         'version',
@@ -486,4 +303,6 @@ def version(host, answer):
         boot_id=host.boot_id,
         boottime_ms=boottime_ms(),
         wallclock=wallclock(),
+        frozen=None if frozen is None else {name: frozen[name] for name in ('since', 'by', 'reason')},
+        break_glass=break_glass.describe(host, Claims(host)),
     )

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { RESERVED_WORDS } from '../../src/catalog/check-action.ts';
 import { DatagramSocket } from '../support/datagram-socket.ts';
 import { RenderedTarget } from '../support/rendered-target.ts';
 
@@ -18,7 +19,7 @@ const send = (line: string | undefined, calling = {}) => target.call('pra-exec',
 const refused = (exit: number, code: string) => ({ exit, stdout: '', stderr: `refused pra-exec ${code}\n` });
 
 describe('pra-exec', () => {
-  test.each(['prepare', 'status', 'result', 'fence', 'version', 'restart_service'])(
+  test.each([...RESERVED_WORDS, 'restart_service'])(
     'hands %s over as the only argument, with input untouched and an environment of its own',
     async (word) => {
       const { exit, stdout } = await send(word, {
@@ -45,9 +46,6 @@ describe('pra-exec', () => {
   test.each([
     'reload_proxy',
     'reboot',
-    'cancel',
-    'freeze',
-    'unfreeze',
     'sh',
     'restart_servic',
     'constructor',

@@ -106,9 +106,10 @@ describe('the program itself', () => {
     }
   });
 
-  it('refuses words that are reserved but not carried out, and actions that are not installed', async () => {
-    for (const word of ['cancel', 'freeze', 'unfreeze', 'no_such_thing']) {
-      expect(refused(await target.ask(word))).toEqual(refusal('WORD_UNLISTED', 77));
+  it('refuses actions that are not installed, and has no word without a ticket', async () => {
+    expect(refused(await target.ask('no_such_thing'))).toEqual(refusal('WORD_UNLISTED', 77));
+    for (const word of ['cancel', 'freeze', 'unfreeze', 'review']) {
+      expect(refused(await target.ask(word))).toEqual(refusal('SUBMISSION_FORM', 64));
     }
   });
 

@@ -640,18 +640,18 @@ describe('the audit record', () => {
       const parts = await prepare('quick');
       const id = idOf(parts);
       expect(await nextOfOurs(log)).toBe(
-        `v=1 verdict=ok word=prepare code=- error=- id=${id} action=low_thing principal=- state=- ms=n`,
+        `v=1 verdict=ok word=prepare code=- error=- id=${id} action=low_thing principal=- incident=- state=- ms=n`,
       );
       await hand(parts);
       expect([await nextOfOurs(log), await nextOfOurs(log)].toSorted()).toEqual([
-        `v=1 verdict=finished word=execute code=- error=- id=${id} action=low_thing principal=anna state=SUCCEEDED ms=-`,
-        `v=1 verdict=ok word=low_thing code=- error=- id=${id} action=low_thing principal=anna state=- ms=n`,
+        `v=1 verdict=finished word=execute code=- error=- id=${id} action=low_thing principal=anna incident=- state=SUCCEEDED ms=-`,
+        `v=1 verdict=ok word=low_thing code=- error=- id=${id} action=low_thing principal=anna incident=- state=- ms=n`,
       ]);
       await target.ask('no_such_word', '');
       await target.ask('low_thing', 'injected\nline');
       expect([await nextOfOurs(log), await nextOfOurs(log)]).toEqual([
-        'v=1 verdict=refused word=- code=WORD_UNLISTED error=- id=- action=- principal=- state=- ms=n',
-        'v=1 verdict=refused word=low_thing code=SUBMISSION_FORM error=- id=- action=- principal=- state=- ms=n',
+        'v=1 verdict=refused word=- code=WORD_UNLISTED error=- id=- action=- principal=- incident=- state=- ms=n',
+        'v=1 verdict=refused word=low_thing code=SUBMISSION_FORM error=- id=- action=- principal=- incident=- state=- ms=n',
       ]);
     } finally {
       await log.close();

@@ -51,7 +51,8 @@ export interface Signing {
 export interface SubmissionParts {
   readonly ticketText: string;
   readonly signatures: readonly string[];
-  readonly offer: SignedText;
+  /** Undefined for a freeze. */
+  readonly offer: SignedText | undefined;
 }
 
 /** Writes a submission without the checks of src/request: tests need wrong ones too. */
@@ -59,8 +60,8 @@ export const frame = ({ ticketText, signatures, offer }: SubmissionParts): strin
   [
     ticketText.slice(0, -1),
     ...signatures.map((signature) => `signature ${signature}`),
-    `offer ${Buffer.from(offer.text).toString('base64')}`,
-    `offer-signature ${offer.signature}`,
+    `offer ${offer === undefined ? '-' : Buffer.from(offer.text).toString('base64')}`,
+    `offer-signature ${offer?.signature ?? '-'}`,
     'end',
     '',
   ].join('\n');
@@ -159,6 +160,8 @@ export class RunnerTarget {
       scripted: {},
       short_thing: { unit: units },
       once_thing: { unit: units },
+      stoppable: { unit: units },
+      stoppable_high: { unit: units },
     };
     this.policy['auto'] = ['quick', 'count', 'wait'].map((name) => ({
       action: 'low_thing',
@@ -227,6 +230,8 @@ export class RunnerTarget {
     this.writeAction('other_low', { argv });
     this.writeAction('once_thing', { argv, idempotent: false });
     this.writeAction('medium_thing', { argv, impact: 'MEDIUM' });
+    this.writeAction('stoppable', { argv, cancellable: true });
+    this.writeAction('stoppable_high', { argv, cancellable: true, impact: 'HIGH' });
     this.writeAction('short_thing', { argv, limit: { seconds: 1, bytes: 1000 } });
     this.writeAction('scripted', {
       argv: ['script:test-script', '{days}'],
@@ -359,6 +364,41 @@ export class RunnerTarget {
       reason: 'a test',
       ledger: '0'.repeat(64),
       ...patch,
+    });
+  }
+
+  /** A ticket that freezes this host; it answers no offer. */
+  freezeTicket(patch: Partial<Ticket> = {}): string {
+    const now = Date.now();
+    return serialiseTicket({
+      kind: 'freeze',
+      id: newId(),
+      host: 'web1',
+      hostKey: `SHA256:${createHash('sha256').update(this.hostKey.publicKey).digest('base64').replace(/=+$/u, '')}`,
+      action: 'freeze',
+      args: [],
+      definition: sha256('mcp-pra word freeze 1\n'),
+      impact: 'MEDIUM',
+      mode: 'run',
+      approval: 'normal',
+      incident: undefined,
+      offer: undefined,
+      plan: undefined,
+      issued: wireTime(now),
+      expires: wireTime(now + 300_000),
+      requester: 'carl/cli',
+      reason: 'something is wrong',
+      ledger: '0'.repeat(64),
+      ...patch,
+    });
+  }
+
+  /** The submission of a ticket that answers no offer. */
+  freeze(ticketText: string, signings: readonly Signing[]): string {
+    return frame({
+      ticketText,
+      signatures: signings.map((one) => this.sign(ticketText, one)),
+      offer: undefined,
     });
   }
 

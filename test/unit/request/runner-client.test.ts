@@ -20,6 +20,8 @@ const version = {
   boot_id: '12345678-1234-4234-8234-123456789abc',
   boottime_ms: 1,
   wallclock: '2026-11-21T00:00:00Z',
+  frozen: null,
+  break_glass: null,
 };
 const whole = `mcp-pra 1\n${JSON.stringify(version)}\n`;
 

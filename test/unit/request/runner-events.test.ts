@@ -47,6 +47,8 @@ describe("pra-run's events", () => {
       boot_id: '3f0c9e3a-7a55-4f0e-9d6c-0d5e8f1a2b3c',
       boottime_ms: 12,
       wallclock: '2026-11-20T10:00:00Z',
+      frozen: null,
+      break_glass: null,
     };
     expect(read(answer(version))).toEqual([version]);
     expect(() => read(answer({ ...version, actions: { '../x': 'b'.repeat(64) } }))).toThrow('EVENTS_FORM');

@@ -1,0 +1,126 @@
+"""Step 12 and the claim: under the host's lock everything is looked at once more, and then the ticket is used up."""
+
+import signal
+
+from . import break_glass, form
+from .caller import BUILT_IN
+from .host import boottime_ms, wallclock
+from .refusal import Refusal
+
+WORDS_WHILE_FROZEN = ('status', 'result', 'fence', 'version', *BUILT_IN)
+
+
+def check_switches(host, word):
+    if host.is_disabled():
+        raise Refusal('DISABLED')
+    if word not in WORDS_WHILE_FROZEN and host.is_frozen():
+        raise Refusal('FROZEN')
+
+
+class Shielded:
+    """From the claim to the start a caller's hang-up must not stop us: a claim that nobody starts helps nobody.
+
+    Handlers, not SIG_IGN: what we start gets the default again.
+    """
+
+    SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+
+    def __enter__(self):
+        self.before = [signal.signal(number, lambda *_: None) for number in self.SIGNALS]
+
+    def __exit__(self, *_):
+        for number, handler in zip(self.SIGNALS, self.before):
+            signal.signal(number, handler)
+
+
+def claim_under_lock(host, claims, permit):
+    """Step 12 and the claim: (earlier claim, None) for a replay, (None, claim) for a new one.
+
+    A person waits for the lock and looks again while holding it. An automatic run waits for nobody, and takes the lock that
+    people wait for only for the claim itself: its prechecks are done under a lock of its own.
+    """
+    from .claims import lock
+
+    if not permit.is_auto:
+        with lock(host, 'claim'):
+            return check_and_claim(host, claims, permit, lambda: check_unchanged(host, permit))
+    with lock(host, 'auto', seconds=0):
+        earlier = earlier_claim(claims, permit)
+        if earlier is not None:
+            return earlier, None
+        argv = check_unchanged(host, permit)
+        with lock(host, 'claim', seconds=0):
+            return check_and_claim(host, claims, permit, lambda: argv)
+
+
+def check_and_claim(host, claims, permit, look_again):
+    from . import verify
+    from .claims import check_auto_limits
+
+    earlier = earlier_claim(claims, permit)
+    if earlier is not None:
+        return earlier, None
+    running = claims.running()
+    if any(permit.is_auto or not claim['is_auto'] for claim in running):
+        raise Refusal('BUSY')
+    if permit.is_auto:
+        check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'])
+    argv = look_again()
+    check_switches(host, permit.ticket['action'])  # they may have been thrown while this waited
+    verify.check_signers_again(host, permit)
+    claims.renew_ballast()
+    if permit.incident is not None:
+        break_glass.join(host, claims, permit)
+    claim = make_claim(host, claims, permit, argv)
+    return None, {**claim, 'durable': claims.claim(claim)}
+
+
+def earlier_claim(claims, permit):
+    """The claim of the very same ticket, or None; ID_CONFLICT when another ticket has the id."""
+    earlier = claims.find(permit.ticket['id'])
+    if earlier is not None and earlier['ticket_hash'] != permit.ticket_hash:
+        raise Refusal('ID_CONFLICT')
+    return earlier
+
+
+def check_unchanged(host, permit):
+    """The argv, when it, its files and the stable facts are as they were offered; STALE or PRECHECK_FAILED otherwise."""
+    from . import precheck
+
+    offer = permit.offer
+    resolved = precheck.resolve(host, permit.action, permit.ticket['arg'])
+    files = [(digest, form.encode_percent(path.encode('utf-8'))) for digest, path in resolved.files]
+    if resolved.argv_digest() != offer['argv'] or files != offer['file'] or resolved.facts != offer['fact']:
+        raise Refusal('STALE')
+    return resolved.argv
+
+
+def make_claim(host, claims, permit, argv):
+    """All that is known, for the runner and for an auditor."""
+    import base64
+
+    ticket = permit.ticket
+    return {
+        'v': 1,
+        'id': ticket['id'],
+        'host': host.name,
+        'action': ticket['action'],
+        'args': [list(arg) for arg in ticket['arg']],
+        'kind': ticket['kind'],
+        'ticket_hash': permit.ticket_hash,
+        'ticket': permit.ticket_bytes.decode('ascii'),
+        'signatures': [base64.b64encode(signature.blob).decode('ascii') for signature in permit.signatures],
+        'principals': permit.principals,
+        'offer': permit.offer_bytes.decode('ascii') if permit.offer_bytes is not None else None,
+        'impact': permit.impact,
+        'is_auto': permit.is_auto,
+        'is_fence': argv is None,
+        'argv': argv,
+        'files': permit.offer['file'] if permit.offer is not None else [],
+        'limit': permit.action['limit'] if permit.action is not None else {'seconds': 0, 'bytes': 0},
+        'cancellable': permit.action is not None and permit.action['cancellable'],
+        'claimed': wallclock(),
+        'boot_id': host.boot_id,
+        'boottime_ms': boottime_ms(),
+        'n': claims.chain_length(),
+    }
