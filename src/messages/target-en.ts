@@ -2,7 +2,8 @@
 export const targetAdvice: Readonly<Record<string, string>> = {
   LOGIN: 'The forced command is not in place; provision the host again.',
   DISABLED: 'Access was switched off on the host; a person with root there can lift it.',
-  FROZEN: 'New actions are frozen on the host; ask whoever froze it.',
+  FROZEN: 'New actions are frozen on the host; ask whoever froze it, or lift it: mcp-pra unfreeze.',
+  NOT_FROZEN: 'The host is not frozen; there is nothing to lift.',
   LINE_FORM: 'This client sent a malformed line; update mcp-pra on this machine.',
   VERB_UNLISTED: 'The host does not have this diagnostic; provision it again.',
   WORD_UNLISTED: 'The host does not have this action; provision it again.',
@@ -45,5 +46,16 @@ export const targetAdvice: Readonly<Record<string, string>> = {
   BUSY: 'Another action is running on the host; wait for it.',
   NO_SPACE: 'The host cannot record the claim: its state directory is full.',
   ID_UNKNOWN: 'The host has no such request.',
+  NOT_CANCELLABLE: 'This action must not be stopped half-way; wait for its end.',
+  KIND_UNSUPPORTED: 'The ticket is of another kind than the word it was sent with; propose anew.',
+  APPROVAL_UNSUPPORTED: 'The policy of the host knows no break-glass; get the signatures it asks for.',
+  BREAK_GLASS_NOT_ALLOWED:
+    'The policy of the host does not let this person break glass for this action; get the signatures it asks for.',
+  BREAK_GLASS_REVIEW:
+    'An earlier break-glass session has ended without a review, or is about another incident; somebody has to review it first.',
+  NOTHING_TO_REVIEW: 'No break-glass session of that incident waits for a review on the host.',
+  REVIEWER_OPENED: 'Somebody other than who opened the break-glass session has to review it.',
+  STATE_BAD:
+    'The record of break-glass sessions on the host cannot be read; a person with root there has to look at it.',
   other: 'See docs/wire-protocol.md for the code.',
 };

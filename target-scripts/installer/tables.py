@@ -83,11 +83,16 @@ def policy_bytes(site, actions):
         pra_tables.check_policy(policy)
     except PraRefusal as refusal:
         raise Refusal(f'pra-run would refuse policy{_wrong_member(site)} (mcp_pra_policy): {refusal.code}; docs/wire-protocol.md, section 4, has its form') from None
-    # Both make the host stricter: with a typing error they would not.
-    for member in ('deny', 'impact'):
-        for name in policy.get(member, ()):
+    # The first two make the host stricter: with a typing error they would not. The third is wanted in an emergency: too late to find out.
+    glass = policy.get('break_glass', {'principals': (), 'actions': ()})
+    for member, names in (('deny', policy.get('deny', ())), ('impact', policy.get('impact', ())), ('break_glass.actions', glass['actions'])):
+        for name in names:
             if name not in actions:
                 raise Refusal(f'policy.{member} (mcp_pra_policy) names {name}, and no action is called that; there are {", ".join(sorted(actions))}')
+    people = {line.split(' ')[0] for line in site.allowed_signers}
+    for principal in glass['principals']:
+        if principal not in people:
+            raise Refusal(f'policy.break_glass.principals (mcp_pra_policy) names {principal}, whom allowed_signers does not have')
     return f'{json.dumps(policy, indent=4, sort_keys=True)}\n'.encode('ascii')
 
 

@@ -438,10 +438,14 @@ done`,
   'pra-run: values of this host': unrefused('ARG_NOT_ON_HOST', 'verify'),
   'pra-run: types': unrefused('ARG_BAD', 'verify'),
   'pra-run: auto list': unrefused('AUTO_NOT_ALLOWED', 'verify'),
-  'pra-run: kind': patched('pra-run takes any kind, mode, approval and plan', `${MODULES}/verify.py`, [
-    '            raise Refusal(code)',
-    '            pass',
-  ]),
+  'pra-run: kind': patched(
+    'pra-run takes any kind, mode, approval and plan',
+    `${MODULES}/verify.py`,
+    ...['KIND', 'MODE', 'APPROVAL', 'PLAN'].map((rule): Edit => [
+      `raise Refusal('${rule}_UNSUPPORTED')`,
+      'pass',
+    ]),
+  ),
   'pra-run: signer twice': unrefused('SIGNER_TWICE', 'verify'),
   'pra-run: quorum': unrefused('QUORUM', 'verify'),
   'pra-run: signers file': patched(
@@ -463,7 +467,7 @@ done`,
     ],
   ),
   'pra-run: requester': unrefused('REQUESTER_SIGNED', 'verify'),
-  'pra-run: replay': patched('pra-run forgets what it claimed', `${MODULES}/words.py`, [
+  'pra-run: replay': patched('pra-run forgets what it claimed', `${MODULES}/claiming.py`, [
     "    if earlier is not None and earlier['ticket_hash'] != permit.ticket_hash:",
     '    return None\n    if False:',
   ]),
@@ -485,8 +489,8 @@ done`,
       'if False:',
     ],
   ),
-  'pra-run: switches': unrefused('DISABLED', 'words'),
-  'pra-run: frozen': unrefused('FROZEN', 'words'),
+  'pra-run: switches': unrefused('DISABLED', 'claiming'),
+  'pra-run: frozen': unrefused('FROZEN', 'claiming'),
 } as const satisfies Record<string, Degradation>;
 
 export type DegradationName = keyof typeof DEGRADATIONS;

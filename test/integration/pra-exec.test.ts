@@ -43,15 +43,12 @@ describe('pra-exec', () => {
     },
   );
 
-  test.each([
-    'reload_proxy',
-    'reboot',
-    'sh',
-    'restart_servic',
-    'constructor',
-  ])('refuses %s, which is not installed', async (word) => {
-    expect(await send(word)).toEqual(refused(126, 'WORD_UNLISTED'));
-  });
+  test.each(['reload_proxy', 'reboot', 'sh', 'restart_servic', 'constructor'])(
+    'refuses %s, which is not installed',
+    async (word) => {
+      expect(await send(word)).toEqual(refused(126, 'WORD_UNLISTED'));
+    },
+  );
 
   test.each([
     '',

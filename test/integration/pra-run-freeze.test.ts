@@ -52,8 +52,14 @@ const prepareCode = async (): Promise<string | undefined> =>
   (await target.ask('prepare', target.draft())).code;
 const versionFrozen = async (): Promise<unknown> => (await target.ask('version')).events[0]?.['frozen'];
 
-const unfreezing = async (signings: readonly Signing[], patch: Partial<Ticket> = {}): Promise<SubmissionParts> =>
-  target.parts(await target.propose({ action: 'unfreeze', args: [] }), signings, { kind: 'unfreeze', ...patch });
+const unfreezing = async (
+  signings: readonly Signing[],
+  patch: Partial<Ticket> = {},
+): Promise<SubmissionParts> =>
+  target.parts(await target.propose({ action: 'unfreeze', args: [] }), signings, {
+    kind: 'unfreeze',
+    ...patch,
+  });
 const unfreeze = async (...given: Parameters<typeof unfreezing>): Promise<Said> =>
   target.ask('unfreeze', frame(await unfreezing(...given)));
 
@@ -120,14 +126,32 @@ describe('freeze', () => {
     ['nobody', () => [], {}, 'SIGNATURE_MISSING', 64],
     ['a stranger', () => [{ key: target.stranger, namespace: 'mcp-pra-medium' }], {}, 'SIGNER_UNKNOWN', 77],
     ['the auto key', () => [{ key: target.auto, namespace: 'mcp-pra-auto' }], {}, 'NAMESPACE_WRONG', 77],
-    ['the auto key for MEDIUM', () => [{ key: target.auto, namespace: 'mcp-pra-medium' }], {}, 'SIGNER_UNKNOWN', 77],
+    [
+      'the auto key for MEDIUM',
+      () => [{ key: target.auto, namespace: 'mcp-pra-medium' }],
+      {},
+      'SIGNER_UNKNOWN',
+      77,
+    ],
     ['a person for LOW', () => [low], {}, 'NAMESPACE_WRONG', 77],
     ['a person on a LOW ticket', () => [low], { impact: 'LOW' }, 'IMPACT_TOO_LOW', 77],
     ['a person for another host', () => [medium], { host: 'web2' }, 'HOST_MISMATCH', 77],
-    ['a person for another host key', () => [medium], { hostKey: `SHA256:${'A'.repeat(43)}` }, 'HOST_KEY_MISMATCH', 77],
+    [
+      'a person for another host key',
+      () => [medium],
+      { hostKey: `SHA256:${'A'.repeat(43)}` },
+      'HOST_KEY_MISMATCH',
+      77,
+    ],
     ['a person for another action', () => [medium], { action: 'low_thing' }, 'WORD_MISMATCH', 77],
     ['a person with an argument', () => [medium], { args: [['unit', 'x']] }, 'ARG_UNKNOWN', 64],
-    ['a person for another definition', () => [medium], { definition: '0'.repeat(64) }, 'DEFINITION_STALE', 77],
+    [
+      'a person for another definition',
+      () => [medium],
+      { definition: '0'.repeat(64) },
+      'DEFINITION_STALE',
+      77,
+    ],
     ['a person for a drill', () => [medium], { mode: 'drill' }, 'MODE_UNSUPPORTED', 77],
     [
       'a person who breaks glass for it',
@@ -311,7 +335,9 @@ describe('unfreeze', () => {
     expect(proposal.offer.requires).toEqual({ count: 2, namespace: 'mcp-pra-high', signer: 'sk' });
     const ticketText = target.ticket(proposal, { kind: 'unfreeze' });
     const signatures = [one, two].map((token) => token.sign(ticketText, 'mcp-pra-high', 0x01));
-    expect((await target.ask('unfreeze', frame({ ticketText, signatures, offer: proposal.signed }))).exit).toBe(0);
+    expect(
+      (await target.ask('unfreeze', frame({ ticketText, signatures, offer: proposal.signed }))).exit,
+    ).toBe(0);
   });
 
   it('can be burnt, and then lifts nothing', async () => {

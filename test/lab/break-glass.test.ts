@@ -15,7 +15,7 @@ const ACTIONS = readdirSync(join(import.meta.dirname, '../../catalog/actions')).
   name.replace('.yaml', ''),
 );
 /** Every word of the channel but `version`, which says what is installed to whoever may ask. */
-const WORDS = ['prepare', 'status', 'result', 'fence', 'cancel', 'freeze', 'unfreeze', ...ACTIONS];
+const WORDS = ['prepare', 'status', 'result', 'fence', 'cancel', 'freeze', 'unfreeze', 'review', ...ACTIONS];
 
 let lab: Lab;
 let host: LabHost;

@@ -27,7 +27,6 @@ const CANARY = 'attack-canary';
 
 export const praExec: readonly Attack[] = [
   word('unlisted', 'a word that is not listed', 'format_disk', 'WORD_UNLISTED', [thenSudo]),
-  word('reserved', 'a reserved word that is not installed', 'unfreeze', 'WORD_UNLISTED', [thenSudo]),
   word('two', 'two words', 'status status', 'LINE_FORM', [thenSudo]),
   word('option', 'the entry that runs a claim', '--execute', 'LINE_FORM', [thenSudo]),
   word('path', 'a path', '/bin/sh', 'LINE_FORM', [thenSudo]),

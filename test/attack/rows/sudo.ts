@@ -240,13 +240,6 @@ export const sudo: readonly Attack[] = (
       without: thenPraRun,
     },
     {
-      id: 'reserved-word',
-      what: 'a reserved word that is not installed',
-      argv: [PRA_RUN, 'unfreeze'],
-      through: /mcp-pra 1/u,
-      without: thenPraRun,
-    },
-    {
       id: 'newline',
       what: 'a listed word and a newline',
       argv: [PRA_RUN, 'version\n'],

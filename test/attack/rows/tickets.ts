@@ -419,7 +419,7 @@ export const tickets: readonly Attack[] = [
   }),
   ...(
     [
-      ['kind', 'a ticket of another kind', { kind: 'freeze' }, 'KIND_UNSUPPORTED'],
+      ['kind', 'a ticket of another kind', { kind: 'unfreeze' }, 'KIND_UNSUPPORTED'],
       ['mode', 'a drill', { mode: 'drill' }, 'MODE_UNSUPPORTED'],
       [
         'approval',
@@ -434,9 +434,11 @@ export const tickets: readonly Attack[] = [
       what,
       codes: [code],
       go: wrongTicket(wrong as Partial<Ticket>),
-      ...(id === 'mode'
-        ? { without: [next('pra-run: kind', 'OFFER_MISMATCH')] }
-        : { off: 'pra-run: kind' as const }),
+      ...(id === 'kind'
+        ? { off: 'pra-run: kind' as const }
+        : {
+            without: [next('pra-run: kind', id === 'mode' ? 'OFFER_MISMATCH' : 'BREAK_GLASS_NOT_ALLOWED')],
+          }),
     }),
   ),
   row({

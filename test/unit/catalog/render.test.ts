@@ -118,7 +118,10 @@ test('sudoers has one literal line a word, sorted, and nothing that could match 
   const rules = renderSudoers(catalog)
     .split('\n')
     .filter((line) => !/^(?:#|Defaults:pra-runner |$)/u.test(line));
-  const words = 'fence prepare reload_proxy restart_service result status vacuum_journal version'.split(' ');
+  const words =
+    'cancel fence freeze prepare reload_proxy restart_service result review status unfreeze vacuum_journal version'.split(
+      ' ',
+    );
   expect(rules).toEqual(
     words.map((word) => `pra-runner ALL=(root) NOPASSWD: /usr/local/bin/pra-run ${word}`),
   );
