@@ -55,9 +55,24 @@ const headSection = (page: Page, view: RequestView, hasOffer: boolean): void => 
   page.field(say('request.state'), view.state);
   if (view.renew_of !== null) page.field(say('request.renews'), view.renew_of);
   if (view.decided_by !== null) page.field(say('request.decided'), oneLine(view.decided_by));
+  if (view.state === 'PENDING' && (view.signatures_needed ?? 1) > 1)
+    page.field(say('request.signatures'), signaturesLine(view));
   if (view.decision_note !== null) page.field(say('request.note'), oneLine(view.decision_note));
   if (view.rule !== null && !hasOffer) page.field(say('request.rule'), oneLine(view.rule));
   if (view.refusal !== null) page.field(say('request.refusal'), oneLine(view.refusal));
+};
+
+/** How many of several signatures are there, by whom, and until when the others can come. */
+export const signaturesLine = (view: RequestView): string => {
+  const needed = view.signatures_needed ?? 1;
+  const given = view.signed_by.length;
+  const minutes = Math.ceil((view.seconds_left ?? 0) / 60);
+  const values = { given, needed, more: needed - given, minutes, by: oneLine(view.signed_by.join(', ')) };
+  if (given === 0) return say('request.signatures_none', values);
+  return say(
+    view.seconds_left === null ? 'request.signatures_some_elsewhere' : 'request.signatures_some',
+    values,
+  );
 };
 
 /** Time until the deadline that the request has now; nothing when it has none. */

@@ -55,6 +55,9 @@ const requestText = (view: RequestView): string => {
     `request ${view.id}: ${view.state}${left}${view.terminal ? ', final' : ''}`,
     `action: ${view.action}${args === '' ? '' : ` ${args}`} on ${view.host}, impact ${view.impact}`,
     `requested by ${view.requester} at ${view.created_at}, to be decided by ${view.decide_by}: ${JSON.stringify(view.reason)}`,
+    ...((view.signatures_needed ?? 1) > 1
+      ? [`signatures: ${String(view.signed_by.length)} of ${String(view.signatures_needed)}`]
+      : []),
     ...(view.decided_by === null ? [] : [`decided by: ${view.decided_by}`]),
     ...(view.decision_note === null ? [] : [`decision note: ${JSON.stringify(view.decision_note)}`]),
     ...(view.refusal === null ? [] : [`refused by: ${view.refusal}`]),

@@ -64,6 +64,8 @@ export const requestView = z.object({
   reason: z.string(),
   rule: z.string().nullable(),
   decided_by: z.string().nullable(),
+  signed_by: z.array(z.string()),
+  signatures_needed: z.number().int().nullable(),
   decision_note: z.string().nullable(),
   created_at: z.string(),
   decide_by: z.string(),

@@ -125,6 +125,12 @@ export const cliEn = {
   'request.note': 'note',
   'request.rule': 'rule',
   'request.refusal': 'refused by the host',
+  'request.signatures': 'signatures',
+  'request.signatures_none':
+    '0 of {needed} signatures; the host asks for {needed} people, who are not the requester',
+  'request.signatures_some':
+    '{given} of {needed} signatures, by {by}; still needed: {more} more, within {minutes} min',
+  'request.signatures_some_elsewhere': '{given} of {needed} signatures, by {by}; still needed: {more} more',
   'request.renews': 'renews',
   'request.next': 'Next: {next}',
   'offer.title': 'What the host says it will do (signed with its host key {key})',
@@ -172,6 +178,8 @@ export const cliEn = {
   'approve.passphrase': 'Passphrase of the approver key of {principal}: ',
   'approve.wrong': 'That passphrase does not open the key.',
   'approve.done': 'Approved by {principal}.',
+  'approve.cosigned':
+    'Signed by {principal}. {line}. Nothing runs before that. The others: mcp-pra approve {id} here, or from their own machine: mcp-pra ticket export {id}',
   'approve.no_run': 'Not run. To run it: mcp-pra execute {id}',
   'approve.running': 'Running on {host}. Ctrl-C stops watching, not the action.',
   'run.left': 'Stopped watching. The action goes on; to see it: mcp-pra show {id}',

@@ -154,6 +154,30 @@ export const en = {
     'The signature does not fit the ticket.',
     'Sign with an approver key that the host lists.',
   ],
+  SIGNED_MEANWHILE: [
+    'approval',
+    3,
+    'Somebody else signed the request {id} first: all sign one ticket, theirs.',
+    'Read that one and sign it: mcp-pra approve {id}',
+  ],
+  SIGNER_TWICE: [
+    'approval',
+    3,
+    'This person or key has signed the request {id} already; the host asks for different people.',
+    'Another approver signs: mcp-pra ticket export {id}',
+  ],
+  REQUESTER_SIGNED: [
+    'approval',
+    3,
+    'Who asked for {id} does not count among its approvers, where the host asks for several.',
+    'Other approvers sign: mcp-pra approve {id}, or mcp-pra ticket export {id}',
+  ],
+  APPROVAL_BROKEN: [
+    'approval',
+    3,
+    'What is stored of {id} is not what was approved: offer, ticket and signatures do not agree.',
+    'Nothing was sent. Look for who changed the database: mcp-pra audit verify',
+  ],
   RATE_LIMITED: ['policy', 3, 'Too many calls in a short time.', 'Wait {seconds} s and go on.'],
   TOO_MANY_HOSTS: ['policy', 3, 'At most {max} hosts in one call.', 'Ask for fewer hosts, or a group.'],
 

@@ -50,6 +50,9 @@ export interface RequestView {
   readonly reason: string;
   readonly rule: string | null;
   readonly decided_by: string | null;
+  /** Who has signed so far, and how many have to; null before the host's offer. */
+  readonly signed_by: readonly string[];
+  readonly signatures_needed: number | null;
   readonly decision_note: string | null;
   readonly created_at: string;
   readonly decide_by: string;
@@ -143,7 +146,10 @@ export interface ApprovalSheet {
 export interface PersonDesk extends ModelDesk {
   /** Throws REQUEST_EXPIRED, STATE_CONFLICT, OFFER_INVALID. */
   sheet(id: string): Promise<ApprovalSheet>;
-  /** Records the signature over `sheet.ticket`; does not run anything. */
+  /**
+   * Records the signature over `sheet.ticket`; does not run anything. Where the host asks for several it stays PENDING until the last one.
+   * Throws SIGNATURE_INVALID, SIGNER_TWICE, REQUESTER_SIGNED, SIGNED_MEANWHILE.
+   */
   approve(
     caller: Caller,
     sheet: ApprovalSheet,

@@ -1,22 +1,20 @@
-import { sha256 } from '../catalog/digest.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
 import type { ApprovalSheet, ModelDesk, PersonDesk, RequestView, WaitOptions } from './desk.ts';
 import { HostClocks } from './host-clocks.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { look } from './look.ts';
-import { fingerprint, verifySshsig } from './sshsig.ts';
 import { namesOf } from './context-rules.ts';
 import { Policy, type OperatorPolicy } from './policy.ts';
 import type { AutoSigner, Channel, Clock, HostEntry, Processes, RequestPatch, Store } from './ports.ts';
 import { propose, type Proposal } from './proposals.ts';
+import { addSignature, requireIntact, ticketAbout, type Signed } from './quorum.ts';
 import { CallRate } from './call-rate.ts';
 import { RunnerClient } from './runner-client.ts';
 import { Runs } from './runs.ts';
 import type { SessionSource } from './session-source.ts';
-import { namespaceOf, ticketFor } from './ticket-for.ts';
-import type { Caller, StoredRequest } from './types.ts';
-import { parseTicket } from './ticket.ts';
+import { EXECUTE_MS, namespaceOf, ticketFor } from './ticket-for.ts';
+import type { Caller, Offer, SignedText, StoredRequest } from './types.ts';
 import { viewOf, type Moment } from './view.ts';
 import { within } from './within.ts';
 
@@ -30,6 +28,8 @@ export interface DeskParts {
   readonly clock: Clock;
   readonly processes: Processes;
   readonly autoSigner: AutoSigner;
+  /** From the approval to the dispatch; EXECUTE_MS unless told. Milliseconds; the store must have been told the same. */
+  readonly executeMs?: number;
   /** Where this process's session comes from; `unknown` unless told, which every rule about networks matches. */
   readonly source?: SessionSource;
   /** For the log: what must not reach a caller. */
@@ -61,7 +61,8 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   const { autoSigner, onError } = parts;
   const maxHosts = parts.limits.hostsPerCall;
   const lookParts = { catalog, policy, channel, store, clock, clocks, maxHosts, onError };
-  const proposalParts = { catalog, policy, runner, store, clock, autoSigner, onError };
+  const executeMs = parts.executeMs ?? EXECUTE_MS;
+  const proposalParts = { catalog, policy, runner, store, clock, autoSigner, onError, executeMs };
 
   const current = (id: string): StoredRequest => {
     store.expireDue();
@@ -119,6 +120,8 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
       refuseUnapproved(request);
       if (request.state === 'APPROVED' || request.state === 'AUTO_APPROVED') {
         requireAllowed(request);
+        // The database may be another than the one in which it was approved.
+        requireIntact(request, await verifiedOffer(request));
         runs.start(caller, request);
         // Somebody else was faster: with the run, or with taking it back.
         refuseUnapproved(store.find(request.id));
@@ -190,32 +193,40 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     execute,
   };
 
+  const verifiedOffer = async (request: StoredRequest): Promise<Offer> => {
+    if (request.offer === undefined) throw new PraError('APPROVAL_BROKEN', { id: request.id });
+    return runner.verifyOffer(request.host, request.offer);
+  };
+
   const makeSheet = async (id: string): Promise<ApprovalSheet> => {
     const request = current(id);
     if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
     if (request.state !== 'PENDING' || request.offer === undefined) {
       throw new PraError('STATE_CONFLICT', { id: request.id, state: request.state, event: 'approve' });
     }
+    return sheetOf(request, request.offer);
+  };
+
+  const sheetOf = async (request: StoredRequest, offerText: SignedText): Promise<ApprovalSheet> => {
     const action = catalog.actions.get(request.action);
     if (action === undefined)
       throw new PraError('ACTION_UNKNOWN', { names: [...catalog.actions.keys()].join(', ') });
     const rules = requireAllowed(request);
-    const offer = await runner.verifyOffer(request.host, request.offer);
+    const offer = await runner.verifyOffer(request.host, offerText);
     if (offer.definition !== action.digest) {
       throw new PraError('DEFINITION_DIFFERS', { host: request.host, definition: action.name });
     }
-    const ticket = ticketFor({
-      request,
-      offer,
-      offerText: request.offer,
-      reason: request.reason,
-      now: clock.now(),
-      ledger: store.ledgerHead(),
-    });
+    const ledger = store.ledgerHead();
+    // Who signs after the first one signs the same text.
+    const ticket =
+      request.ticket ??
+      ticketFor({ request, offer, offerText, reason: request.reason, now: clock.now(), ledger, executeMs });
+    if (ticketAbout(request, offer, ticket) === undefined)
+      throw new PraError('APPROVAL_BROKEN', { id: request.id });
     return {
       view: viewOf(request, moment()),
       offer,
-      offerText: request.offer,
+      offerText,
       ticket,
       namespace: namespaceOf(offer.impact),
       rules,
@@ -232,25 +243,36 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     }
   };
 
-  const approve: PersonDesk['approve'] = (caller, read, signed) => {
+  const approve = (caller: Caller, read: ApprovalSheet, signed: Signed): RequestView => {
     const request = current(read.view.id);
     if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
+    if (request.state !== 'PENDING' || request.offer?.text !== read.offerText.text)
+      throw new PraError('STATE_CONFLICT', { id: request.id, state: request.state, event: 'approve' });
     requireAllowed(request);
-    const key = signerOf(request, read, signed.signature);
-    const row = decision(caller, request, 'approve');
-    store.transition(
-      request.id,
-      'approve',
-      { ticket: read.ticket, signatures: [signed.signature], decidedBy: signed.principal },
-      { ...row, detail: { approver: signed.principal, key: fingerprint(key) } },
-    );
+    const { event, patch, approval } = addSignature(request, read.offer, read.ticket, signed);
+    const row = decision(caller, request, event);
+    const { principal, key, way } = approval;
+    const needed = read.offer.requires.count;
+    const counted = needed > 1 ? { way, signatures: patch.approvals?.length ?? 0, needed } : {};
+    try {
+      store.transition(request.id, event, patch, {
+        ...row,
+        detail: { approver: principal, key, ...counted },
+      });
+    } catch (error) {
+      const isBeside = error instanceof PraError && error.code === 'SIGNED_MEANWHILE';
+      // Somebody else's signature under the same ticket came in between: this one is added to it.
+      if (isBeside && store.find(request.id).ticket === read.ticket) return approve(caller, read, signed);
+      throw error;
+    }
     return view(request.id);
   };
 
   const person: PersonDesk = {
     ...model,
     sheet,
-    approve: (caller, read, signed) => guardedNow(caller, 'approve', () => approve(caller, read, signed)),
+    approve: (caller, read, signed) =>
+      guardedNow(caller, 'approve', () => approve(caller, read, { ...signed, way: 'here' })),
     deny: (caller, id, note, options = {}) =>
       guarded(caller, 'deny', () => {
         const decisionNote = note.slice(0, 400).toWellFormed();
@@ -296,19 +318,6 @@ const waitForDecision = async (
     const left = until - performance.now();
     if (store.find(id).state !== state || left <= 0 || signal?.aborted === true) return;
     await store.changed(Math.min(left, Math.max(0, decideBy - store.time()) + 1), signal);
-  }
-};
-
-/** The key that signed exactly this sheet's ticket. Throws SIGNATURE_INVALID. */
-const signerOf = (request: StoredRequest, read: ApprovalSheet, signature: string): Buffer => {
-  const ticket = parseTicket(read.ticket);
-  const isAbout = ticket.id === request.id && ticket.offer === sha256(request.offer?.text ?? '');
-  if (!isAbout) throw new PraError('SIGNATURE_INVALID');
-  try {
-    const message = Buffer.from(read.ticket);
-    return verifySshsig({ message, signatureBase64: signature, namespace: read.namespace }).publicKey;
-  } catch (error) {
-    throw new PraError('SIGNATURE_INVALID', {}, error);
   }
 };
 

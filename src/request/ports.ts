@@ -94,7 +94,8 @@ export interface Store {
   list(filter?: { readonly states?: readonly State[]; readonly limit?: number }): readonly StoredRequest[];
   /**
    * Applies an event by the lifecycle table. Throws STATE_CONFLICT when the table has no such edge from the state that
-   * the row has inside the transaction: of two racing callers exactly one wins.
+   * the row has inside the transaction: of two racing callers exactly one wins. Throws SIGNED_MEANWHILE when the patch would lose a
+   * signature that the row has by then.
    */
   transition(id: string, event: LifecycleEvent, patch: RequestPatch, entry: LedgerEntry): StoredRequest;
   /**

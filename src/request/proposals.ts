@@ -20,6 +20,8 @@ export interface ProposalParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly autoSigner: AutoSigner;
+  /** From the approval to the dispatch. Milliseconds. */
+  readonly executeMs: number;
   /** For the log: why the auto key could not sign. */
   readonly onError: (error: unknown) => void;
 }
@@ -162,6 +164,7 @@ const autoSign = async (
     reason,
     now: parts.clock.now(),
     ledger: parts.store.ledgerHead(),
+    executeMs: parts.executeMs,
   });
   try {
     return { ticket, signature: await parts.autoSigner(Buffer.from(ticket)) };

@@ -4,8 +4,11 @@ import { serialiseTicket } from './ticket.ts';
 import type { Offer, SignedText, StoredRequest } from './types.ts';
 import { wireTime } from './wire-time.ts';
 
-/** How long an approval may wait to be executed, written into the ticket and kept by the store. The target goes by its own clock. */
+/** How long an approval may wait to be executed, at most: written into the ticket and kept by the store. The target goes by its own clock. */
 export const EXECUTE_MS = 300_000;
+
+/** From the first of several signatures to the last one. DESIGN §7. */
+export const COSIGN_MS = 900_000;
 
 const NAMESPACE: Readonly<Record<Impact, string>> = {
   LOW: 'mcp-pra-low',
@@ -24,8 +27,11 @@ export const ticketFor = (given: {
   readonly reason: string;
   readonly now: number;
   readonly ledger: string;
+  /** From the approval to the dispatch. Milliseconds. */
+  readonly executeMs: number;
 }): string => {
   const { request, offer } = given;
+  const lastsMs = given.executeMs + (offer.requires.count > 1 ? COSIGN_MS : 0);
   return serialiseTicket({
     kind: 'action',
     id: request.id,
@@ -41,7 +47,7 @@ export const ticketFor = (given: {
     offer: sha256(given.offerText.text),
     plan: undefined,
     issued: wireTime(given.now),
-    expires: wireTime(given.now + EXECUTE_MS),
+    expires: wireTime(given.now + lastsMs),
     requester: request.requester,
     reason: given.reason,
     ledger: given.ledger,

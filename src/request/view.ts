@@ -43,6 +43,7 @@ const offerOf = (request: StoredRequest): Offer | undefined =>
 /** The request as models and people see it. */
 export const viewOf = (request: StoredRequest, now: Moment, output?: ShownOutput): RequestView => {
   const receipt = request.receipt === undefined ? undefined : parseReceipt(request.receipt.text);
+  const offer = offerOf(request);
   return {
     id: request.id,
     state: request.state,
@@ -55,11 +56,13 @@ export const viewOf = (request: StoredRequest, now: Moment, output?: ShownOutput
     reason: request.reason,
     rule: request.rule === undefined ? null : shown(request.rule),
     decided_by: request.decidedBy ?? null,
+    signed_by: request.approvals.map(({ principal }) => principal),
+    signatures_needed: offer?.requires.count ?? null,
     decision_note: request.decisionNote === undefined ? null : shown(request.decisionNote),
     created_at: new Date(request.createdAt).toISOString(),
     decide_by: new Date(now.wall + request.decideBy - now.steady).toISOString(),
     seconds_left: secondsLeft(request, now),
-    argv: (offerOf(request)?.argv ?? []).map(shown),
+    argv: (offer?.argv ?? []).map(shown),
     refusal: request.refusal ?? null,
     receipt: receipt === undefined ? null : shownReceipt(receipt),
     output: output?.text ?? null,

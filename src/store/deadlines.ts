@@ -1,11 +1,6 @@
 import type { LifecycleEvent } from '../request/lifecycle.ts';
+import { COSIGN_MS } from '../request/ticket-for.ts';
 import type { StoredRequest } from '../request/types.ts';
-
-/** From the approval to the dispatch. Milliseconds. */
-export const EXECUTE_MS = 300_000;
-
-/** From the first of several signatures to the last one. DESIGN §7. */
-export const COSIGN_MS = 900_000;
 
 /** Until when the next decision can be made after this event: the first of several signatures gives time for the others, once. */
 export const decideBy = (event: LifecycleEvent, request: StoredRequest, now: number): number =>

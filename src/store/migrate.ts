@@ -4,9 +4,15 @@ import type { Database } from './database.ts';
 import { requestsAndLedger } from './migrations/0001-requests-and-ledger.ts';
 import { dispatcher } from './migrations/0002-dispatcher.ts';
 import { steadyTimeAndSignatures } from './migrations/0003-steady-time-and-signatures.ts';
+import { signaturesGrow } from './migrations/0004-signatures-grow.ts';
 
 /** Forward only: a published one is never edited; the n-th takes the schema from version n-1 to n. */
-const MIGRATIONS: readonly string[] = [requestsAndLedger, dispatcher, steadyTimeAndSignatures];
+const MIGRATIONS: readonly string[] = [
+  requestsAndLedger,
+  dispatcher,
+  steadyTimeAndSignatures,
+  signaturesGrow,
+];
 
 /** The schema version this program knows. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

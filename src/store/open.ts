@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Store } from '../request/ports.ts';
+import { EXECUTE_MS } from '../request/ticket-for.ts';
 import { AuditMirror, type StoreWarning } from './audit-mirror.ts';
 import { openDatabase, type Database } from './database.ts';
 import { Ledger } from './ledger.ts';
 import { migrate } from './migrate.ts';
 import { checkPrivateFile, ensurePrivateDir } from './private-files.ts';
-import { EXECUTE_MS } from './deadlines.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { SteadyTime } from './steady-time.ts';
 import { asStoreError } from './store-error.ts';

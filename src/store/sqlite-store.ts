@@ -64,6 +64,8 @@ export class SqliteStore implements Store {
       if (request.state === 'EXPIRED' && needsTime(event)) return undefined;
       const state = next(request.state, event);
       if (state === undefined) throw new PraError('STATE_CONFLICT', { id, state: request.state, event });
+      // Of two who sign at the same moment the second one looks again: no signature is lost.
+      if (!keepsSignatures(request, patch)) throw new PraError('SIGNED_MEANWHILE', { id });
       const { seq } = this.#parts.ledger.append(entry);
       const changed = { ...patched(request, patch), state, updatedAt: this.#now() };
       const until = executeBy(event, request, now, this.#parts.executeMs) ?? request.executeBy;
@@ -182,6 +184,9 @@ export class SqliteStore implements Store {
     return this.#parts.clock.now();
   }
 }
+
+const keepsSignatures = ({ signatures }: StoredRequest, patch: RequestPatch): boolean =>
+  patch.signatures === undefined || signatures.every((one, index) => one === patch.signatures?.[index]);
 
 /** Events that a request past its time does not take any more. */
 const needsTime = (event: LifecycleEvent): boolean =>

@@ -129,7 +129,7 @@ test('decisions in the wrong state are refused and written down, like any other 
   await expect(it.desk.withdraw(MODEL, id)).rejects.toMatchObject(code('STATE_CONFLICT'));
   const unsigned = { principal: 'operator', signature: 'AAAA' };
   expect(() => it.desk.approve(PERSON, sheet, unsigned)).toThrow(
-    expect.objectContaining(code('SIGNATURE_INVALID')),
+    expect.objectContaining(code('STATE_CONFLICT')),
   );
   await expect(it.desk.sheet(id)).rejects.toMatchObject(code('STATE_CONFLICT'));
   await expect(it.desk.renew(PERSON, id)).rejects.toMatchObject(code('STATE_CONFLICT'));
@@ -137,7 +137,7 @@ test('decisions in the wrong state are refused and written down, like any other 
   expect(refusals(it)).toEqual([
     ['STATE_CONFLICT', 'deny', id, undefined],
     ['STATE_CONFLICT', 'withdraw', id, undefined],
-    ['SIGNATURE_INVALID', 'approve', undefined, undefined],
+    ['STATE_CONFLICT', 'approve', id, undefined],
     ['STATE_CONFLICT', 'sheet', id, undefined],
     ['STATE_CONFLICT', 'renew', id, undefined],
     ['REQUEST_UNKNOWN', 'get', undefined, undefined],

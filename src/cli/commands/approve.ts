@@ -6,7 +6,7 @@ import type { CliApp, TicketSigner } from '../cli-parts.ts';
 import { exitOfView } from '../exit-of.ts';
 import { followRun } from '../follow-run.ts';
 import { Page } from '../page.ts';
-import { outcomePage, requestPage } from '../request-page.ts';
+import { outcomePage, requestPage, signaturesLine } from '../request-page.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
 import { Terminal } from '../terminal.ts';
@@ -48,6 +48,12 @@ const approve = async (context: CliContext, id: string, run: boolean): Promise<E
   const signature = signer.sign(sheet.ticket, sheet.namespace);
   const caller = { ...context.caller(), principal: approver.principal };
   const approved = app.desk.approve(caller, sheet, { principal: approver.principal, signature });
+  if (approved.state === 'PENDING') {
+    const line = signaturesLine(approved);
+    screen.write(`${say('approve.cosigned', { principal: approver.principal, line, id: approved.id })}\n`);
+    context.show(approved, (page) => page);
+    return 4;
+  }
   screen.write(`${say('approve.done', { principal: approver.principal })}\n`);
   if (!run) {
     context.show(approved, (page) => page.line(say('approve.no_run', { id: approved.id })));

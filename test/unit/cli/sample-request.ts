@@ -15,6 +15,8 @@ export const sampleView = (patch: Partial<RequestView> = {}): RequestView => ({
   reason: 'nginx still serves the old certificate',
   rule: 'MEDIUM by the definition',
   decided_by: null,
+  signed_by: [],
+  signatures_needed: 1,
   decision_note: null,
   created_at: '2026-11-21T03:00:00.000Z',
   decide_by: '2026-11-21T03:05:00.000Z',

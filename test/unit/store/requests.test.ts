@@ -4,7 +4,7 @@ import { PraError } from '../../../src/errors.ts';
 import { isTerminal, next, TRANSITIONS, type LifecycleEvent } from '../../../src/request/lifecycle.ts';
 import type { RequestPatch } from '../../../src/request/ports.ts';
 import type { State } from '../../../src/request/types.ts';
-import { EXECUTE_MS } from '../../../src/store/deadlines.ts';
+import { EXECUTE_MS } from '../../../src/request/ticket-for.ts';
 import { newRequest, nthId, patchOf, requestIn, row, START, TempStore } from '../../support/store-fixture.ts';
 
 const ID = nthId(0);

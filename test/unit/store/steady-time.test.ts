@@ -131,7 +131,7 @@ test('the first of several signatures gives the others 15 minutes, once', async 
   expect(sign(['YQ=='])).toBe(until);
   clock.up += 600_000;
   expect(sign(['YQ==', 'Yg=='])).toBe(until);
-  expect(() => sign(['YQ=='])).toThrow(expect.objectContaining({ code: 'STORE_BROKEN' }));
+  expect(() => sign(['YQ=='])).toThrow(expect.objectContaining({ code: 'SIGNED_MEANWHILE' }));
   clock.up += 300_001;
   expect(() => sign(['YQ==', 'Yg==', 'Yw=='])).toThrow(expired);
 });

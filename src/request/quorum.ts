@@ -1,0 +1,126 @@
+import { sha256 } from '../catalog/digest.ts';
+import { PraError } from '../errors.ts';
+import type { RequestPatch } from './ports.ts';
+import { fingerprint, verifySshsig } from './sshsig.ts';
+import { namespaceOf } from './ticket-for.ts';
+import { parseTicket } from './ticket.ts';
+import type { Approval, Offer, StoredRequest, Ticket } from './types.ts';
+
+/** A signature that somebody made under a ticket, and who says to have made it: which key is whose, only the target knows. */
+export interface Signed {
+  readonly principal: string;
+  /** Base64 SSHSIG blob. */
+  readonly signature: string;
+  readonly way: Approval['way'];
+}
+
+/** How many people have to sign: what the host asks for in its offer; for one incident it takes one. */
+export const neededFor = (offer: Offer, { approval }: Pick<Ticket, 'approval'>): number =>
+  approval === 'break-glass' ? 1 : offer.requires.count;
+
+/**
+ * What one more signature makes of a pending request: `cosign` while more are needed, `approve` with the last one. The first signature
+ * fixes the ticket. `offer` is the request's own, verified. Throws SIGNATURE_INVALID, SIGNED_MEANWHILE, REQUESTER_SIGNED, SIGNER_TWICE.
+ */
+export const addSignature = (
+  request: StoredRequest,
+  offer: Offer,
+  ticketText: string,
+  signed: Signed,
+): { readonly event: 'cosign' | 'approve'; readonly patch: RequestPatch; readonly approval: Approval } => {
+  const ticket = ticketAbout(request, offer, ticketText);
+  if (ticket === undefined) throw new PraError('SIGNATURE_INVALID');
+  if (request.ticket !== undefined && request.ticket !== ticketText)
+    throw new PraError('SIGNED_MEANWHILE', { id: request.id });
+  const needed = neededFor(offer, ticket);
+  const { principal, signature, way } = signed;
+  const approval = { principal, key: keyThatSigned(ticket, ticketText, signature), way };
+  refuseSigner(request, needed, approval);
+  const approvals = [...request.approvals, approval];
+  const patch = { ticket: ticketText, signatures: [...request.signatures, signature], approvals };
+  if (approvals.length < needed) return { event: 'cosign', patch, approval };
+  const decidedBy = approvals.map((one) => one.principal).join(', ');
+  return { event: 'approve', patch: { ...patch, decidedBy }, approval };
+};
+
+/** Whether a person may sign at all: before anybody reads or types for nothing. Throws REQUESTER_SIGNED, SIGNER_TWICE. */
+export const refuseSigner = (
+  { id, requester, approvals }: Pick<StoredRequest, 'id' | 'requester' | 'approvals'>,
+  needed: number,
+  signer: { readonly principal: string; readonly key?: string },
+): void => {
+  const { principal, key } = signer;
+  if (needed > 1 && principal === principalOf(requester)) throw new PraError('REQUESTER_SIGNED', { id });
+  if (approvals.some((one) => one.principal === principal || one.key === key))
+    throw new PraError('SIGNER_TWICE', { id });
+};
+
+/**
+ * Checks before the dispatch that what is stored is still what was approved: offer, ticket and signatures agree byte for byte, and there
+ * are enough of them. `offer` is the stored one, verified. Throws APPROVAL_BROKEN.
+ */
+export const requireIntact = (request: StoredRequest, offer: Offer): void => {
+  const broken = (): PraError => new PraError('APPROVAL_BROKEN', { id: request.id });
+  const { ticket: text, signatures, approvals } = request;
+  const ticket = text === undefined ? undefined : ticketAbout(request, offer, text);
+  if (text === undefined || ticket === undefined) throw broken();
+  try {
+    if (request.state === 'AUTO_APPROVED') {
+      if (signatures.length !== 1 || approvals.length > 0 || !offer.auto) throw broken();
+      keyThatSigned(ticket, text, String(signatures[0]), 'mcp-pra-auto');
+      return;
+    }
+    const needed = neededFor(offer, ticket);
+    if (approvals.length < needed || approvals.length !== signatures.length) throw broken();
+    for (const [index, approval] of approvals.entries()) {
+      refuseSigner({ ...request, approvals: approvals.slice(0, index) }, needed, approval);
+      if (keyThatSigned(ticket, text, String(signatures[index])) !== approval.key) throw broken();
+    }
+  } catch (error) {
+    throw error instanceof PraError && error.code === 'APPROVAL_BROKEN' ? error : broken();
+  }
+};
+
+/** The ticket, if it is about exactly this request and this offer; undefined for any other text. */
+export const ticketAbout = (
+  request: Pick<
+    StoredRequest,
+    'id' | 'host' | 'action' | 'args' | 'definition' | 'requester' | 'reason' | 'offer'
+  >,
+  offer: Offer,
+  text: string,
+): Ticket | undefined => {
+  let ticket: Ticket;
+  try {
+    ticket = parseTicket(text);
+  } catch {
+    return undefined;
+  }
+  const shared = ['id', 'host', 'action', 'args', 'definition'] as const;
+  const same =
+    ticket.kind === 'action' &&
+    shared.every((key) => isSame(ticket[key], offer[key]) && isSame(ticket[key], request[key])) &&
+    (['hostKey', 'impact', 'mode'] as const).every((key) => ticket[key] === offer[key]) &&
+    ticket.offer === sha256(request.offer?.text ?? '') &&
+    ticket.requester === request.requester &&
+    ticket.reason === request.reason;
+  return same ? ticket : undefined;
+};
+
+const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+/** Fingerprint of the key that signed exactly this ticket, in the namespace of its impact. Throws SIGNATURE_INVALID. */
+const keyThatSigned = (
+  ticket: Ticket,
+  text: string,
+  signature: string,
+  namespace = namespaceOf(ticket.impact),
+): string => {
+  try {
+    return fingerprint(verifySshsig({ message: text, signatureBase64: signature, namespace }).publicKey);
+  } catch (error) {
+    throw new PraError('SIGNATURE_INVALID', {}, error);
+  }
+};
+
+const principalOf = (requester: string): string => requester.slice(0, requester.indexOf('/'));
