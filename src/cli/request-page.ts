@@ -1,17 +1,11 @@
 import type { ApprovalSheet, RequestView } from '../request/desk.ts';
 import type { Offer } from '../request/types.ts';
 import { neutralise } from '../request/neutralise.ts';
-import type { Style } from './cli-io.ts';
+import { IMPACT_STYLE } from './impact-style.ts';
 import type { Page } from './page.ts';
 import { oneLine, showToken } from './plain-text.ts';
 import { receiptSection } from './receipt-page.ts';
 import { say } from './say.ts';
-
-const IMPACT_STYLE: Readonly<Record<RequestView['impact'], Style>> = {
-  LOW: 'green',
-  MEDIUM: 'yellow',
-  HIGH: 'red',
-};
 
 /**
  * A request for a person to read. With the sheet of a pending one: first what the host signed, then what the catalog

@@ -23,6 +23,7 @@ import { addRotation } from './commands/rotation.ts';
 import { addServe } from './commands/serve.ts';
 import { addShow } from './commands/show.ts';
 import { addTarget } from './commands/target.ts';
+import { addWatch } from './commands/watch.ts';
 import { addWithdraw } from './commands/withdraw.ts';
 import { printError } from './print-error.ts';
 
@@ -41,6 +42,7 @@ const COMMANDS = [
   addCatalog,
   addPropose,
   addPending,
+  addWatch,
   addShow,
   addApprove,
   addDeny,

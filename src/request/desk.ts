@@ -1,5 +1,6 @@
 import type { Catalog, Facts, Impact } from '../catalog/types.ts';
 import type { PraError } from '../errors.ts';
+import type { Board } from './board.ts';
 import type { HostEntry } from './ports.ts';
 import type { Caller, Offer, Receipt, RequestId, SignedText, State } from './types.ts';
 
@@ -144,6 +145,8 @@ export interface ApprovalSheet {
 
 /** What a person may do besides, from the CLI only. */
 export interface PersonDesk extends ModelDesk {
+  /** For a screen that stays open. */
+  readonly board: Board;
   /** Throws REQUEST_EXPIRED, STATE_CONFLICT, OFFER_INVALID. */
   sheet(id: string): Promise<ApprovalSheet>;
   /**

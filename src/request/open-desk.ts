@@ -9,6 +9,7 @@ import { Policy, type OperatorPolicy } from './policy.ts';
 import type { AutoSigner, Channel, Clock, HostEntry, Processes, RequestPatch, Store } from './ports.ts';
 import { propose, type Proposal } from './proposals.ts';
 import { addSignature, requireIntact, ticketAbout, type Signed } from './quorum.ts';
+import { openBoard } from './board.ts';
 import { CallRate } from './call-rate.ts';
 import { RunnerClient } from './runner-client.ts';
 import { Runs } from './runs.ts';
@@ -270,6 +271,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
 
   const person: PersonDesk = {
     ...model,
+    board: openBoard(store, clock),
     sheet,
     approve: (caller, read, signed) =>
       guardedNow(caller, 'approve', () => approve(caller, read, { ...signed, way: 'here' })),

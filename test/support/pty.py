@@ -1,8 +1,9 @@
 """Runs a command on a real pseudo-terminal and types into it: what a person at a terminal does.
 
-Standard input: JSON {"argv": [...], "env": {...}, "cwd": "...", "seconds": n, "columns": n,
-"steps": [{"expect": "<regex>", "send": "text"}, ...]}. Each step waits until the expression matches what was shown since
-the last step, then types. Standard output: JSON {"code": n, "screen": "...", "missed": "<expression>"|null}.
+Standard input: JSON {"argv": [...], "env": {...}, "cwd": "...", "seconds": n, "columns": n, "rows": n,
+"steps": [{"expect": "<regex>", "send": "text", "signal": "SIGTERM", "size": [rows, columns], "touch": "file"}, ...]}. Each step waits until
+the expression matches what was shown since the last step, then types, and does what else it says. Standard output: JSON
+{"code": n, "screen": "...", "missed": "<expression>"|null, "cooked": whether the terminal was left with echo and lines}.
 The terminal has echo on, as a real one does: what a program does not switch off is in `screen`.
 """
 
@@ -25,7 +26,7 @@ def main():
     if child == 0:
         os.chdir(job.get('cwd') or '/')
         os.execvpe(job['argv'][0], job['argv'], job['env'])
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', 40, job.get('columns', 80), 0, 0))
+    resize(terminal, job.get('rows', 40), job.get('columns', 80))
     until = time.monotonic() + job['seconds']
     screen, seen, missed = '', 0, None
     for step in [*job['steps'], None]:
@@ -37,11 +38,23 @@ def main():
             screen += more
         else:
             seen = len(screen)
-            os.write(terminal, step['send'].encode())
+            os.write(terminal, step.get('send', '').encode())
+            if 'touch' in step:
+                open(step['touch'], 'x').close()
+            if 'size' in step:
+                resize(terminal, *step['size'])
+            if 'signal' in step:
+                os.kill(child, signal.Signals[step['signal']])
             continue
         break
     code = finish(child)
-    json.dump({'code': code, 'screen': screen, 'missed': missed}, sys.stdout)
+    flags = termios.tcgetattr(terminal)[3]
+    cooked = bool(flags & termios.ICANON) and bool(flags & termios.ECHO)
+    json.dump({'code': code, 'screen': screen, 'missed': missed, 'cooked': cooked}, sys.stdout)
+
+
+def resize(terminal, rows, columns):
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
 
 
 def read(terminal, until):

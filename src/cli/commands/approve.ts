@@ -27,7 +27,8 @@ export const addApprove = (program: Command, cli: Cli): void => {
   );
 };
 
-const approve = async (context: CliContext, id: string, run: boolean): Promise<ExitCode> => {
+/** Shows the sheet, asks, signs and runs. Throws TERMINAL_REQUIRED before anything else. */
+export const approve = async (context: CliContext, id: string, run: boolean): Promise<ExitCode> => {
   const screen = context.json ? context.io.stderr : context.io.stdout;
   const terminal = new Terminal(context.io, screen);
   const { approver } = context.config();
