@@ -178,6 +178,48 @@ export const en = {
     'What is stored of {id} is not what was approved: offer, ticket and signatures do not agree.',
     'Nothing was sent. Look for who changed the database: mcp-pra audit verify',
   ],
+  OTP_MISSING: [
+    'approval',
+    3,
+    'HIGH needs a one-time password, and {principal} has none on this machine.',
+    'Enrol once, in a terminal: mcp-pra approver enrol',
+  ],
+  OTP_FORM: [
+    'approval',
+    3,
+    'That is no code: a code has six digits, a recovery code 16 letters and digits.',
+    'Type what the authenticator shows, or one of the recovery codes.',
+  ],
+  OTP_WRONG: [
+    'approval',
+    3,
+    'That code is not valid now; {left} left.',
+    'Check the clock of this machine and of the authenticator; else use a recovery code.',
+  ],
+  OTP_USED: [
+    'approval',
+    3,
+    'That code was used already: each counts once.',
+    'Wait for the next one. If the clock of this machine went back, set it right.',
+  ],
+  OTP_EXHAUSTED: [
+    'approval',
+    3,
+    'Three codes for {id} were not right: it is denied.',
+    'Find out who tried; then propose it again.',
+  ],
+  OTP_LOCKED: [
+    'approval',
+    3,
+    'Five codes of {principal} were not right: codes are refused for {seconds} s more.',
+    'A recovery code, or another approver with mcp-pra approver unlock {principal}, ends this at once.',
+  ],
+  OTP_SEALED: [
+    'approval',
+    3,
+    'The one-time password of {principal} does not open with this passphrase.',
+    'If the passphrase was changed since, enrol again: mcp-pra approver enrol',
+  ],
   RATE_LIMITED: ['policy', 3, 'Too many calls in a short time.', 'Wait {seconds} s and go on.'],
   TOO_MANY_HOSTS: ['policy', 3, 'At most {max} hosts in one call.', 'Ask for fewer hosts, or a group.'],
 

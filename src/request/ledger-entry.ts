@@ -9,6 +9,7 @@ export type LedgerKind =
   | 'dispatch'
   | 'outcome'
   | 'expiry'
+  | 'alarm' // somebody has to look at it: a recovery code was used, codes are locked
   | 'note'; // server start, audit verification and the like
 
 /** A row to be written. `detail` holds masked arguments, sizes and hashes: never host output, never a secret. */

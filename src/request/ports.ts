@@ -1,6 +1,8 @@
 import type { Grant } from './grant.ts';
 import type { LedgerEntry, LedgerRow } from './ledger-entry.ts';
 import type { LifecycleEvent } from './lifecycle.ts';
+import type { OtpProof } from './otp-proof.ts';
+import type { OtpStore } from './otp-store.ts';
 import type { State, StoredRequest } from './types.ts';
 
 /** Clocks of this machine; injected so that tests can move them. */
@@ -95,9 +97,16 @@ export interface Store {
   /**
    * Applies an event by the lifecycle table. Throws STATE_CONFLICT when the table has no such edge from the state that
    * the row has inside the transaction: of two racing callers exactly one wins. Throws SIGNED_MEANWHILE when the patch would lose a
-   * signature that the row has by then.
+   * signature that the row has by then. With a one-time password's proof its step is compared and set in the same transaction:
+   * OTP_USED when somebody was faster, and nothing happened.
    */
-  transition(id: string, event: LifecycleEvent, patch: RequestPatch, entry: LedgerEntry): StoredRequest;
+  transition(
+    id: string,
+    event: LifecycleEvent,
+    patch: RequestPatch,
+    entry: LedgerEntry,
+    otp?: OtpProof,
+  ): StoredRequest;
   /**
    * Steady milliseconds, for deadlines: goes on with the time since boot, whatever happens to the wall clock, and never back.
    * Two boots of this machine are joined by the wall clock.
@@ -105,8 +114,10 @@ export interface Store {
   time(): number;
   /** Closes everything whose time is over; returns how many. */
   expireDue(): number;
-  /** A ledger row that belongs to no state change (a read call, a refusal). */
-  append(entry: LedgerEntry): LedgerRow;
+  /** A ledger row that belongs to no state change (a read call, a refusal); with a proof, burns it too, or throws OTP_USED. */
+  append(entry: LedgerEntry, otp?: OtpProof): LedgerRow;
+  /** Enrolments of one-time passwords and their limiter. */
+  readonly otp: OtpStore;
   /** SHA-256 (hex) of the last ledger row; 64 zeros when empty. */
   ledgerHead(): string;
   tail(count: number): readonly LedgerRow[];

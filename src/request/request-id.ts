@@ -13,3 +13,6 @@ export const newRequestId = (): RequestId => {
   }
   return id;
 };
+
+/** True for a text of the form of an id, whether there is such a request or not. */
+export const isRequestId = (text: string): text is RequestId => /^[a-z2-7]{16}$/u.test(text);

@@ -13,6 +13,7 @@ const KINDS = [
   'dispatch',
   'outcome',
   'expiry',
+  'alarm',
   'note',
 ] as const satisfies readonly LedgerKind[];
 

@@ -5,6 +5,7 @@ import { requestsAndLedger } from './migrations/0001-requests-and-ledger.ts';
 import { dispatcher } from './migrations/0002-dispatcher.ts';
 import { steadyTimeAndSignatures } from './migrations/0003-steady-time-and-signatures.ts';
 import { signaturesGrow } from './migrations/0004-signatures-grow.ts';
+import { otp } from './migrations/0005-otp.ts';
 
 /** Forward only: a published one is never edited; the n-th takes the schema from version n-1 to n. */
 const MIGRATIONS: readonly string[] = [
@@ -12,6 +13,7 @@ const MIGRATIONS: readonly string[] = [
   dispatcher,
   steadyTimeAndSignatures,
   signaturesGrow,
+  otp,
 ];
 
 /** The schema version this program knows. */

@@ -1,6 +1,8 @@
 import { PraError } from '../errors.ts';
 import type { LedgerEntry, LedgerRow } from '../request/ledger-entry.ts';
 import { next, type LifecycleEvent } from '../request/lifecycle.ts';
+import type { OtpProof } from '../request/otp-proof.ts';
+import type { OtpStore } from '../request/otp-store.ts';
 import type { Clock, RequestPatch, Store } from '../request/ports.ts';
 import type { State, StoredRequest } from '../request/types.ts';
 import type { AuditMirror } from './audit-mirror.ts';
@@ -8,6 +10,7 @@ import { CommitWatch } from './commit-watch.ts';
 import type { Database } from './database.ts';
 import { decideBy, executeBy, isOverdue } from './deadlines.ts';
 import type { Ledger } from './ledger.ts';
+import { OtpTable } from './otp-table.ts';
 import { RequestTable } from './request-table.ts';
 import { patched } from './request-rows.ts';
 import type { SteadyTime } from './steady-time.ts';
@@ -31,6 +34,7 @@ export interface StoreParts {
 export class SqliteStore implements Store {
   readonly #parts: StoreParts;
   readonly #requests: RequestTable;
+  readonly #otp: OtpTable;
   readonly #watch: CommitWatch;
   /** Commits of this connection, which its own data_version does not show. */
   #commits = 0;
@@ -40,6 +44,7 @@ export class SqliteStore implements Store {
   constructor(parts: StoreParts) {
     this.#parts = parts;
     this.#requests = new RequestTable(parts.database);
+    this.#otp = new OtpTable(parts.database);
     this.#watch = new CommitWatch(`${parts.database.name}-wal`, () => this.#version());
     this.#seen = this.#version();
   }
@@ -51,7 +56,13 @@ export class SqliteStore implements Store {
     });
   }
 
-  transition(id: string, event: LifecycleEvent, patch: RequestPatch, entry: LedgerEntry): StoredRequest {
+  transition(
+    id: string,
+    event: LifecycleEvent,
+    patch: RequestPatch,
+    entry: LedgerEntry,
+    otp?: OtpProof,
+  ): StoredRequest {
     const outcome = this.#change(() => {
       const request = this.#requests.get(id);
       if (request === undefined) throw new PraError('REQUEST_UNKNOWN');
@@ -66,7 +77,7 @@ export class SqliteStore implements Store {
       if (state === undefined) throw new PraError('STATE_CONFLICT', { id, state: request.state, event });
       // Of two who sign at the same moment the second one looks again: no signature is lost.
       if (!keepsSignatures(request, patch)) throw new PraError('SIGNED_MEANWHILE', { id });
-      const { seq } = this.#parts.ledger.append(entry);
+      const { seq } = this.#append(entry, otp);
       const changed = { ...patched(request, patch), state, updatedAt: this.#now() };
       const until = executeBy(event, request, now, this.#parts.executeMs) ?? request.executeBy;
       return this.#requests.update(
@@ -93,9 +104,34 @@ export class SqliteStore implements Store {
     });
   }
 
-  append(entry: LedgerEntry): LedgerRow {
-    return this.#change(() => this.#parts.ledger.append(entry));
+  append(entry: LedgerEntry, otp?: OtpProof): LedgerRow {
+    return this.#change(() => this.#append(entry, otp));
   }
+
+  readonly otp: OtpStore = {
+    enrolment: (principal) => this.#read(() => this.#otp.enrolments(principal)[0]),
+    enrolments: () => this.#read(() => this.#otp.enrolments()),
+    enrol: (enrolment, entry, proof) =>
+      this.#change(() => {
+        this.#append(entry, proof);
+        this.#otp.remove(enrolment.principal);
+        this.#otp.insert(enrolment);
+      }),
+    forget: (principal, entry) =>
+      this.#change(() => {
+        const was = this.#otp.remove(principal);
+        if (was) this.#append(entry, undefined);
+        return was;
+      }),
+    attempt: (principal, subject, way) =>
+      this.#change(() => this.#otp.attempt(principal, subject, way, this.time())),
+    lockedFor: (principal) => this.#read(() => this.#otp.lockedFor(principal, this.time())),
+    unlock: (principal, entry, proof) =>
+      this.#change(() => {
+        this.#append(entry, proof);
+        this.#otp.unlock(principal);
+      }),
+  };
 
   get(id: string): StoredRequest | undefined {
     return this.#read(() => this.#requests.get(id));
@@ -139,6 +175,13 @@ export class SqliteStore implements Store {
   close(): void {
     this.#watch.close();
     this.#parts.database.close();
+  }
+
+  /** In the caller's transaction: what the proof is for happens only if its code was not used before. */
+  #append(entry: LedgerEntry, otp: OtpProof | undefined): LedgerRow {
+    const alarm = otp === undefined ? undefined : this.#otp.spend(otp, entry, this.#now());
+    if (alarm !== undefined) this.#parts.ledger.append(alarm);
+    return this.#parts.ledger.append(entry);
   }
 
   #expire(request: StoredRequest): void {

@@ -67,6 +67,39 @@ interface Raced {
 }
 
 describe('processes on one store', () => {
+  it('with the same one-time code for requests of their own: exactly one wins each code', async () => {
+    const principals = Array.from({ length: 40 }, (_, n) => `approver-${String(n)}`);
+    for (const [n, principal] of principals.entries()) {
+      const recovery = { recoverySalt: '', recovery: [] };
+      const key = { key: 'SHA256:x', keyType: 'ssh-ed25519', sealed: 'sealed' };
+      const enrolment = {
+        principal,
+        id: `enrolment-${String(n)}`,
+        lastStep: 6,
+        enrolledAt: 0,
+        ...key,
+        ...recovery,
+      };
+      temp.store.otp.enrol(enrolment, { kind: 'note', code: 'OTP_ENROLLED', actor: 'test/test' });
+    }
+    const idOf = (racer: number, n: number): string => nthId(racer * principals.length + n);
+    for (const racer of [0, 1, 2])
+      for (const n of principals.keys()) requestIn(temp.store, idOf(racer, n), 'PENDING');
+    const racers = [0, 1, 2].map(
+      (racer) =>
+        new Other(temp.dir, 'otp', ...principals.map((principal, n) => `${principal}:${idOf(racer, n)}`)),
+    );
+    await Promise.all(racers.map((racer) => racer.line()));
+    for (const racer of racers) racer.go();
+    const results = (await Promise.all(racers.map((racer) => racer.line()))) as string[][];
+    for (const n of principals.keys()) {
+      expect(results.map((won) => String(won[n])).sort()).toEqual(['OTP_USED', 'OTP_USED', 'won']);
+      const states = [0, 1, 2].map((racer) => temp.store.find(idOf(racer, n)).state);
+      expect(states.sort()).toEqual(['APPROVED', 'PENDING', 'PENDING']);
+    }
+    expect(results.flat().filter((outcome) => outcome === 'won')).toHaveLength(principals.length);
+  });
+
   it('race for every approval and every dispatch, and exactly one wins each', async () => {
     const ids = Array.from({ length: 120 }, (_, n) => nthId(n));
     for (const id of ids) requestIn(temp.store, id, 'PENDING');

@@ -1,6 +1,7 @@
 // One of several processes on the same store: node store-process.ts <dir> <task> [arguments]. Prints one JSON line when it is
 // ready, begins with the first byte on standard input, and prints its result as another line.
 import { PraError } from '../../src/errors.ts';
+import { makeOtpProof } from '../../src/request/otp-proof.ts';
 import { openStore } from '../../src/store/open.ts';
 import { newRequest, row, START } from './store-fixture.ts';
 
@@ -46,6 +47,19 @@ if (task === 'open') {
       return { approve, dispatch };
     });
     say({ pid: process.pid, won, warnings });
+  } else if (task === 'otp') {
+    // principal:id each: the same code of the principal for a request of this process.
+    const won = rest.map((pair) => {
+      const [principal = '', id = ''] = pair.split(':');
+      return attempt(() => {
+        const { seq } = store.otp.attempt(principal, id, 'code');
+        const enrolment = store.otp.enrolment(principal)?.id ?? '';
+        const by = { kind: 'code', step: 7 } as const;
+        const proof = makeOtpProof({ principal, enrolment, subject: id, attempt: seq, by });
+        store.transition(id, 'approve', { decidedBy: principal }, row(id, 'approve'), proof);
+      });
+    });
+    say(won);
   } else if (task === 'write') {
     // Until somebody kills it: proposals, transitions and rows of their own.
     for (const id of rest) {

@@ -105,7 +105,7 @@ const DOORS: readonly (readonly [RegExp, RegExp])[] = [
   [/^better-sqlite3$/u, /^src\/store\//u],
   [/^commander$/u, /^src\/cli\//u],
   [/^pino$/u, /^src\/log\.ts$/u],
-  [/^otplib$/u, /^src\/approver\//u],
+  [/^(?:otplib|uqr)$/u, /^src\/approver\//u],
 ];
 
 test('each package has one door', () => {
@@ -122,9 +122,14 @@ test('only policy makes grants', () => {
   expect(callers).toEqual(['src/request/policy.ts']);
 });
 
+test('only the checking of codes makes proofs of one', () => {
+  const callers = sources.filter(({ text }) => /\bmakeOtpProof\s*\(/u.test(text)).map(({ path }) => path);
+  expect(callers).toEqual(['src/approver/otp.ts']);
+});
+
 test('the MCP server never gets a desk that decides', () => {
   const wrong = sources.filter(
-    ({ path, text }) => partOf(path) === 'mcp' && /PersonDesk|ApprovalSheet/u.test(text),
+    ({ path, text }) => partOf(path) === 'mcp' && /PersonDesk|ApprovalSheet|OtpProof|otp-store/u.test(text),
   );
   expect(wrong.map(({ path }) => path)).toEqual([]);
 });

@@ -1,0 +1,34 @@
+/** What a one-time password is given for: the id of a request or a ticket, or the name of a ceremony in capitals (`DRILL`). */
+export type OtpSubject = string;
+
+export interface OtpProofSpec {
+  readonly principal: string;
+  /** Id of the enrolment whose secret or recovery code it was. */
+  readonly enrolment: string;
+  readonly subject: OtpSubject;
+  /** The counted attempt that was right. */
+  readonly attempt: number;
+  /** The 30 s step of the code (RFC 6238), or which of the recovery codes. */
+  readonly by:
+    | { readonly kind: 'code'; readonly step: number }
+    | { readonly kind: 'recovery'; readonly position: number };
+}
+
+const made = new WeakSet<OtpProof>();
+
+/**
+ * Proof that a person gave a right code for one subject. Only approver/otp.ts calls `makeOtpProof`; a test keeps it so. It is
+ * worth something once: the store burns its step or recovery code in the transaction that it is for.
+ */
+export interface OtpProof extends OtpProofSpec {
+  readonly proves: 'otp';
+}
+
+export const makeOtpProof = (spec: OtpProofSpec): OtpProof => {
+  const proof: OtpProof = Object.freeze({ ...spec, proves: 'otp' });
+  made.add(proof);
+  return proof;
+};
+
+/** False for whatever only looks like one. */
+export const isOtpProof = (proof: OtpProof): boolean => made.has(proof);
