@@ -1,5 +1,8 @@
-import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ticket } from '../../src/request/types.ts';
 import {
@@ -41,6 +44,15 @@ afterEach(() => {
   rmSync(join(target.prefix, 'run/pra-run/frozen'), { force: true });
 });
 
+/** Whether a process has a file open. */
+const holdsOpen = (pid: number, path: string): boolean =>
+  readdirSync(`/proc/${String(pid)}/fd`).some((fd) => {
+    try {
+      return readlinkSync(`/proc/${String(pid)}/fd/${fd}`) === path;
+    } catch {
+      return false;
+    }
+  });
 const frozen = (): string => join(target.prefix, 'etc/frozen');
 const refused = ({ code, exit, events }: Said): Json => ({ code, exit, events: events.length });
 const refusal = (code: string, exit: number): Json => ({ code, exit, events: 0 });
@@ -338,6 +350,23 @@ describe('unfreeze', () => {
     expect(
       (await target.ask('unfreeze', frame({ ticketText, signatures, offer: proposal.signed }))).exit,
     ).toBe(0);
+  });
+
+  it('is refused of who was revoked while it waited for the lock', async () => {
+    await freeze([medium]);
+    const text = frame(await unfreezing([bert]));
+    const path = join(target.prefix, 'run/pra-run/claim.lock');
+    const program =
+      'import fcntl,sys; f=open(sys.argv[1],"a"); fcntl.flock(f,fcntl.LOCK_EX); print(flush=True); sys.stdin.read()';
+    const holder = spawn('python3', ['-c', program, path]);
+    await once(holder.stdout, 'data');
+    const { child, said } = target.start(['unfreeze'], text);
+    // It looks at the signatures first: once it has the lock's file open, they were good.
+    while (!holdsOpen(Number(child.pid), path)) await sleep(5);
+    target.revoke(target.bert);
+    holder.stdin.end();
+    expect(refused(await said)).toEqual(refusal('SIGNER_REVOKED', 77));
+    expect(await prepareCode()).toBe('FROZEN');
   });
 
   it('can be burnt, and then lifts nothing', async () => {
