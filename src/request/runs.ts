@@ -24,6 +24,11 @@ export interface RunParts {
 
 /** After this long without news a DISPATCHING request has lost its process, where nobody can say whether that is gone. */
 const ORPHAN_MS = 60_000;
+/**
+ * A host that an action was to switch off is not asked any more when it could not be reached for so long: a shutdown takes two minutes
+ * at most (systemd gives units 90 s), and one that booted instead would be back by then.
+ */
+const STAYS_OFF_MS = 300_000;
 /** Longest wait that the target's `result` takes. Seconds. */
 const QUERY_WAIT = 20;
 /** How long a call waits for the first word of a host on a run that nobody here follows, whatever it was told to wait. */
@@ -55,6 +60,8 @@ export class Runs {
   readonly #parts: RunParts;
   readonly #following = new Map<RequestId, Promise<void>>();
   readonly #outputs = new Map<RequestId, OutputView>();
+  /** Since when the hosts of requests could not be reached, as far as this process knows. Steady time of the store. */
+  readonly #awaySince = new Map<RequestId, number>();
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -252,6 +259,22 @@ export class Runs {
     if (outcome.kind === 'lost' && outcome.cause.code === 'CANCELLED') return;
     if (outcome.kind === 'receipt' && outcome.receipt.receipt.state !== 'RUNNING') view.end();
     this.#settle(request.id, outcome, undefined);
+    if (this.#staysOff(request, outcome)) this.#step(request.id, 'vanish', {});
+  }
+
+  /** True of a host that was to be switched off and is. */
+  #staysOff({ id, action, definition }: StoredRequest, outcome: RunnerOutcome): boolean {
+    if (outcome.kind !== 'lost' || outcome.cause.code !== 'UNREACHABLE') {
+      this.#awaySince.delete(id);
+      return false;
+    }
+    // Between two tries of the channel nobody looked.
+    if (outcome.cause.values['cause'] === 'backoff') return false;
+    const now = this.#parts.store.time();
+    const since = this.#awaySince.get(id) ?? now;
+    this.#awaySince.set(id, since);
+    const known = this.#parts.catalog.actions.get(action);
+    return known?.digest === definition && known.ends === 'poweroff' && now - since >= STAYS_OFF_MS;
   }
 
   /** `fence`: the host burns the id of a request that it never claimed, or gives the receipt of one that it did. */

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { sha256 } from '../../src/catalog/digest.ts';
 import { openProcesses } from '../../src/app/processes.ts';
 import type { RequestView } from '../../src/request/desk.ts';
 import {
@@ -235,6 +236,82 @@ test('a process that closes while it follows a run leaves the run alone; the nex
   expect(target.demo.slowRuns()).toBe(runs + 1);
   // What the host says on the way is no fault of this program.
   expect(second.errors).toEqual([]);
+});
+
+describe('a host that went away in the middle of a run', () => {
+  /** A run whose connection is lost, and a clock that is moved before each question to its host. */
+  const lost = async (
+    action: string,
+    args: Record<string, unknown>,
+  ): Promise<{
+    readonly desk: TestDesk;
+    readonly id: string;
+    readonly later: (ms: number) => Promise<string>;
+  }> => {
+    const clock = {
+      ahead: 0,
+      now(): number {
+        return Date.now() + this.ahead;
+      },
+    };
+    const { name, address } = target;
+    const hosts = { [name]: { name, address, port: relay.port, hostKeyAlias: name } };
+    const desk = await process({ clock, ssh: { hosts, limits: { backOffMs: 10, backOffMaxMs: 50 } } });
+    const { id, state: filed } = await propose(desk, action, args, { waitMs: 0 });
+    if (filed === 'PENDING') {
+      await desk.approve(id);
+      await desk.desk.execute(MODEL, id, { waitMs: 0 });
+    }
+    [left, run] = [desk, id];
+    await until(() => desk.store.find(id).state === 'RUNNING');
+    await relay.cut();
+    await until(() => desk.store.find(id).state === 'UNKNOWN');
+    const later = async (ms: number): Promise<string> => {
+      await desk.open.idle(); // what is still being asked for would be left out
+      clock.ahead += ms;
+      await desk.desk.reconcile();
+      return desk.store.find(id).state;
+    };
+    expect(await later(0)).toBe('UNKNOWN'); // missed from here on
+    return { desk, id, later };
+  };
+  let left: TestDesk | undefined;
+  let run = '';
+  afterEach(async () => {
+    await relay.cut();
+    await relay.restore();
+    // What still runs would be in the way of the next one.
+    const request = left?.store.find(run);
+    const hash = sha256(request?.ticket ?? '');
+    if (left === undefined || request === undefined) return;
+    const { runner } = left.open;
+    while ((await runner.query(request, hash, { word: 'status', wait: 20 })).kind === 'lost') continue;
+  });
+
+  test('because the action switched it off, and stays away: sent with no return, after five minutes', async () => {
+    const { later, desk, id } = await lost('leave_demo', {});
+    expect(await later(295_000)).toBe('UNKNOWN');
+    await later(5_001);
+    while (desk.store.find(id).state === 'UNKNOWN') await later(0); // between two tries of the channel
+    expect(desk.store.find(id).state).toBe('SENT_NO_RETURN');
+    expect(outcomes(desk, id).at(-1)).toBe('outcome vanish');
+  });
+
+  test('and comes back within that time has its say', async () => {
+    const { later, desk, id } = await lost('leave_demo', {});
+    expect(await later(295_000)).toBe('UNKNOWN');
+    await relay.restore();
+    await later(5_001);
+    while (desk.store.find(id).state === 'UNKNOWN') await later(0); // between two tries of the channel
+    expect(desk.store.find(id).state).toBe('SUCCEEDED');
+    expect(desk.store.find(id).receipt).toBeDefined();
+  });
+
+  test('although the action leaves it alone: it is asked for as long as that takes', async () => {
+    const { later } = await lost('slow_demo', { seconds: 2 });
+    expect(await later(300_001)).toBe('UNKNOWN');
+    expect(await later(3_600_000)).toBe('UNKNOWN');
+  });
 });
 
 test('whoever asks for an unsettled run hears from the host at once, without waiting for anything', async () => {

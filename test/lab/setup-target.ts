@@ -33,11 +33,11 @@ export const siteFor = (
   ...sections,
 });
 
-/** Brings the pack of this checkout to a host: the same files that the role and the package bring. */
-export const sendPack = async (host: LabHost): Promise<void> => {
+/** Brings a pack, of this checkout unless told, to a host: the same files that the role and the package bring. */
+export const sendPack = async (host: LabHost, root = ROOT): Promise<void> => {
   const tar = execFileSync(
     'tar',
-    ['-C', ROOT, '--exclude=__pycache__', '-cf', '-', 'package.json', 'target-scripts'],
+    ['-C', root, '--exclude=__pycache__', '-cf', '-', 'package.json', 'target-scripts'],
     {
       maxBuffer: 1 << 26,
     },

@@ -5,7 +5,8 @@ import { EMBEDDED_CATALOG } from './embedded-target.ts';
 
 /**
  * The embedded catalog and definitions that print what a test wants a host to say: the diagnostic `demo_note` and the LOW
- * action `print_note` show the file `note` of the demo process, `print_much` prints as many numbers as asked for.
+ * action `print_note` show the file `note` of the demo process, `print_much` prints as many numbers as asked for, `leave_demo` says
+ * that it switches the host off and takes a second.
  * `dir` is for the target and for desks of this process, `site` the same as a site's folder with its scripts, for the program.
  */
 export interface HostileCatalog {
@@ -22,6 +23,7 @@ export const hostileCatalog = (): HostileCatalog => {
     writeFileSync(join(folder, 'diagnostics/demo_note.yaml'), NOTE);
     writeFileSync(join(folder, 'actions/print_note.yaml'), PRINT_NOTE);
     writeFileSync(join(folder, 'actions/print_much.yaml'), PRINT_MUCH);
+    writeFileSync(join(folder, 'actions/leave_demo.yaml'), LEAVE);
   }
   rmSync(join(dir, 'scripts'), { recursive: true });
   return { dir, site, remove: () => rmSync(root, { recursive: true }) };
@@ -63,6 +65,8 @@ cooldown: 0
 tags: [demo]
 `;
 
+const LEAVE = `${action('leave_demo', '', "[/usr/bin/sleep, '1']").replace('LOW', 'MEDIUM')}ends: poweroff
+`;
 const PRINT_NOTE = action('print_note', '', '[/usr/bin/cat, --, /run/mcp-pra/demo/note]');
 const PRINT_MUCH = action(
   'print_much',

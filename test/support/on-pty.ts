@@ -23,22 +23,32 @@ export interface PtyResult {
   readonly cooked: boolean;
 }
 
+export interface PtyOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  readonly seconds?: number;
+  readonly rows?: number;
+  readonly columns?: number;
+}
+
 /** Runs a command on a real pseudo-terminal and types the steps (pty.py). */
-export const onPty = async (
+export const onPty = (
   argv: readonly string[],
   steps: readonly PtyStep[],
-  options: {
-    readonly env: NodeJS.ProcessEnv;
-    readonly cwd?: string;
-    readonly seconds?: number;
-    readonly rows?: number;
-    readonly columns?: number;
-  },
-): Promise<PtyResult> => {
+  options: PtyOptions,
+): Promise<PtyResult> => startOnPty(argv, steps, options).result;
+
+/** The same, for whoever wants its process: the only child of `pid`. */
+export const startOnPty = (
+  argv: readonly string[],
+  steps: readonly PtyStep[],
+  options: PtyOptions,
+): { readonly pid: number; readonly result: Promise<PtyResult> } => {
   const child = spawn('python3', ['-I', join(import.meta.dirname, 'pty.py')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const { env, cwd, seconds = 60, rows, columns } = options;
   child.stdin.end(JSON.stringify({ argv, steps, env, cwd, seconds, rows, columns }));
-  return JSON.parse(await text(child.stdout)) as PtyResult;
+  const result = text(child.stdout).then((said) => JSON.parse(said) as PtyResult);
+  return { pid: child.pid ?? 0, result };
 };

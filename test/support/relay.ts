@@ -1,4 +1,11 @@
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
+import {
+  createServer,
+  connect,
+  type AddressInfo,
+  type Server,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net';
 
 /** A TCP relay on 127.0.0.1 that stands for the network: it can go away and come back on the same port. */
 export interface Relay extends AsyncDisposable {
@@ -8,12 +15,14 @@ export interface Relay extends AsyncDisposable {
   restore(): Promise<void>;
 }
 
-export const startRelay = async (target: number): Promise<Relay> => {
+/** `target`: a port of 127.0.0.1, or any address. */
+export const startRelay = async (target: number | TcpNetConnectOpts): Promise<Relay> => {
+  const there = typeof target === 'number' ? { host: '127.0.0.1', port: target } : target;
   const sockets = new Set<Socket>();
   let server: Server | undefined;
   const listen = async (port: number): Promise<number> => {
     const opened = createServer((near) => {
-      const far = connect({ host: '127.0.0.1', port: target });
+      const far = connect(there);
       for (const [from, to] of [
         [near, far],
         [far, near],

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isTerminal } from '../../src/request/lifecycle.ts';
+import { IS_VICTIM, killAll } from './host-processes.ts';
+import { file, resume, SETTLE_MS, start, type Filed, type Underway } from './flows.ts';
+import type { Lane } from './lane.ts';
+import type { Flow, Heir, Moment, Victim } from './moments.ts';
+import { whyRowsAreWrong, type Recorded } from './records.ts';
+import { whyUntrue } from './truth.ts';
+
+/** One disturbed request and what became of it. */
+export interface Result {
+  readonly name: string;
+  readonly flow: Flow;
+  readonly victim: string;
+  readonly n: number;
+  readonly id: string | undefined;
+  /** State of the request when the victim died; `-` when there was no request yet. */
+  readonly at: string;
+  /** Whether there was still something to kill. */
+  readonly isHit: boolean;
+  readonly outcome: string;
+  readonly begun: number;
+  /** From the kill to the end. Milliseconds. */
+  readonly settledMs: number;
+  readonly problem: string | undefined;
+}
+
+const pause = (ms: number): Promise<void> => sleep(ms);
+
+/** Kills a victim as soon as there is one; false when the flow was over before. */
+export const kill = async (lane: Lane, victim: Victim, flow: Underway): Promise<boolean> => {
+  if (victim === 'tcp') {
+    await lane.relay.cut();
+    await lane.relay.restore();
+    return !flow.isOver();
+  }
+  for (;;) {
+    const pid = flow.pid();
+    const pids =
+      victim !== 'operator' ? lane.processes.find(IS_VICTIM[victim]) : pid === undefined ? [] : [pid];
+    // A server lives on when its call is over.
+    if (killAll(pids) > 0) return !flow.isOver();
+    if (flow.isOver()) return false;
+    await pause(2);
+  }
+};
+
+/** What follows a kill: the heir does what is to be done, and all that is recorded is held against what happened. */
+export const settleAndJudge = async (
+  lane: Lane,
+  given: {
+    readonly name: string;
+    readonly flow: Flow;
+    readonly victim: string;
+    readonly heir: Heir;
+    readonly filed: Filed;
+    readonly underway: Underway;
+    readonly at: string;
+    readonly isHit: boolean;
+    /** When it counts as lost. Milliseconds. */
+    readonly within?: number;
+  },
+): Promise<Result> => {
+  const { name, flow, victim, heir, filed, underway, at, isHit, within = SETTLE_MS } = given;
+  const began = performance.now();
+  // Whoever was not killed goes on by itself, for as long as it likes.
+  await Promise.race([underway.over, sleep(within, undefined, { ref: false })]);
+  if (victim === 'operator' && (flow === 'auto' || flow === 'tool' || heir === 'server'))
+    await lane.dropServer();
+  const settled = await resume(lane, filed.n, heir, within);
+  const settledMs = performance.now() - began;
+  const request = lane.records.requestOf(filed.n);
+  const problem =
+    settled === undefined ? `not settled: ${request?.state ?? '-'}` : judge(lane, filed.n, request);
+  const outcome = request?.state ?? 'nothing filed';
+  const { begun } = lane.happened(filed.n);
+  return { name, flow, victim, n: filed.n, id: request?.id, at, isHit, outcome, begun, settledMs, problem };
+};
+
+/** What is wrong with what is recorded of an execution; undefined when all of it is true. */
+export const judge = (lane: Lane, n: number, request = lane.records.requestOf(n)): string | undefined => {
+  const verified = /^verified (yes|no)$/mu.exec(request?.receipt ?? '')?.[1];
+  return (
+    whyUntrue(request?.state, lane.happened(n), verified) ??
+    (request === undefined
+      ? undefined
+      : (whyRowsAreWrong(request, lane.records.rowsOf(request.id)) ?? whyUnsigned(request)))
+  );
+};
+
+const whyUnsigned = ({ state, receipt }: Recorded): string | undefined => {
+  const word = /^state (\w+)$/mu.exec(receipt ?? '')?.[1];
+  const signed = ['SUCCEEDED', 'FAILED', 'VERIFY_FAILED', 'INTERRUPTED', 'NEVER_STARTED'].includes(state);
+  return isTerminal(state) && signed && word !== state
+    ? `${state}, and the receipt says ${word ?? 'nothing'}`
+    : undefined;
+};
+
+/** How long each flow takes undisturbed. Milliseconds. */
+export type Spans = Readonly<Record<Flow, number>>;
+
+/** One moment of a seed. */
+export const disturbAt = async (lane: Lane, moment: Moment, spans: Spans): Promise<Result> => {
+  const { flow, victim, heir, part, index } = moment;
+  const filed = await file(lane, flow);
+  const underway = await start(lane, flow, filed);
+  await pause(part * spans[flow]);
+  const isHit = await kill(lane, victim, underway);
+  const at = lane.records.requestOf(filed.n)?.state ?? '-';
+  return settleAndJudge(lane, {
+    name: `moment ${String(index)}`,
+    flow,
+    victim,
+    heir,
+    filed,
+    underway,
+    at,
+    isHit,
+  });
+};
+
+/** The flow without any disturbance, and how long it took. */
+export const undisturbed = async (lane: Lane, flow: Flow): Promise<number> => {
+  const filed = await file(lane, flow);
+  const began = performance.now();
+  const underway = await start(lane, flow, filed);
+  await underway.over;
+  const took = performance.now() - began;
+  const problem = judge(lane, filed.n) ?? (lane.happened(filed.n).ended === 1 ? undefined : 'it did not run');
+  if (problem !== undefined) throw new Error(`undisturbed ${flow}: ${problem}`);
+  return took;
+};

@@ -1,0 +1,58 @@
+// Which moments a seed means. Pure: the same seed and index is the same moment on every machine.
+
+/** How a request gets to run: who starts it, and so which process of ours there is to kill. */
+export const FLOWS = ['auto', 'tool', 'execute', 'approve'] as const;
+export type Flow = (typeof FLOWS)[number];
+
+/**
+ * What is killed: the operator's process of the flow (the server for `auto` and `tool`, the CLI for `execute` and `approve`),
+ * the sshd session on the host, the TCP connection, the `pra-run` that our connection talks to, or the detached runner with
+ * the action.
+ */
+export const VICTIMS = ['operator', 'sshd', 'tcp', 'pra-run', 'runner'] as const;
+export type Victim = (typeof VICTIMS)[number];
+
+/** Who comes back after the operator's process was killed: a new server, or somebody at the CLI. */
+export const HEIRS = ['server', 'cli'] as const;
+export type Heir = (typeof HEIRS)[number];
+
+export interface Moment {
+  readonly index: number;
+  readonly flow: Flow;
+  readonly victim: Victim;
+  readonly heir: Heir;
+  /** When, as a part of the time that the flow takes undisturbed. */
+  readonly part: number;
+}
+
+/** mulberry32, seeded anew for each moment, so that one can be drawn without those before it. */
+const randomOf = (seed: number, index: number): (() => number) => {
+  let state = (seed ^ Math.imul(index + 1, 0x9e37_79b1)) >>> 0;
+  return () => {
+    state = (state + 0x6d2b_79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+};
+
+/** Half of the moments kill the operator's process: it has the most states to be killed in. */
+const VICTIM_WEIGHTS: readonly (readonly [Victim, number])[] = [
+  ['operator', 0.5],
+  ['sshd', 0.66],
+  ['tcp', 0.82],
+  ['pra-run', 0.97],
+  ['runner', 1],
+];
+
+/** The moment with this index of a seed. */
+export const drawMoment = (seed: number, index: number): Moment => {
+  const random = randomOf(seed, index);
+  random();
+  const flow = FLOWS[Math.floor(random() * FLOWS.length)] ?? 'tool';
+  const draw = random();
+  const victim = VICTIM_WEIGHTS.find(([, upTo]) => draw < upTo)?.[0] ?? 'operator';
+  const heir = HEIRS[Math.floor(random() * HEIRS.length)] ?? 'server';
+  // A little beyond the end too: what is killed then must have left everything behind.
+  return { index, flow, victim, heir, part: random() * 1.1 };
+};
