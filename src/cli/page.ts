@@ -25,6 +25,12 @@ export class Page {
     return this;
   }
 
+  /** A sentence of ours, wrapped. */
+  text(text: string): this {
+    for (const part of wrap(text, this.width)) this.line(part);
+    return this;
+  }
+
   /** The head of a section, after an empty line. */
   title(text: string): this {
     if (this.#lines.length > 0) this.line();
@@ -34,7 +40,10 @@ export class Page {
 
   /** `label   value`, the value wrapped under itself, below a label that is too long. An empty label continues the one before. */
   field(label: string, value: string): this {
-    if (label.length >= LABEL) return this.line(`  ${this.paint('dim', label)}`).field('', value);
+    if (label.length >= LABEL) {
+      this.line(`  ${this.paint('dim', label)}`);
+      return value === '' ? this : this.field('', value);
+    }
     const lines = wrap(value, this.width - LABEL - 2);
     for (const [index, text] of lines.entries()) {
       const name = (index === 0 ? label : '').padEnd(LABEL);

@@ -29,8 +29,16 @@ export const requestPage = (page: Page, view: RequestView, sheet?: ApprovalSheet
     if (view.output_truncated) page.field('', say('output.truncated'));
   }
   if (view.receipt !== null) receiptSection(page, view.receipt);
-  if (sheet === undefined) page.line().line(say('request.next', { next: view.next }));
+  if (sheet === undefined) page.line().text(say('request.next', { next: view.next }));
   return page;
+};
+
+/** The end of a long page, right above the question: what it is about, once more. */
+export const recapSection = (page: Page, { offer, view, effects }: ApprovalSheet): Page => {
+  page.title(say('recap.title')).line(headLine(page, view));
+  for (const [index, [name, value]] of offer.args.entries())
+    page.field(index === 0 ? say('offer.args') : '', `${name} = ${showToken(value)}`);
+  return page.field(say('catalog.effects'), oneLine(effects));
 };
 
 /** How it ended, for somebody who has just read the request: state, refusal, receipt, next step. */
@@ -38,13 +46,11 @@ export const outcomePage = (page: Page, view: RequestView): Page => {
   page.line().field(say('request.state'), view.state);
   if (view.refusal !== null) page.field(say('request.refusal'), oneLine(view.refusal));
   if (view.receipt !== null) receiptSection(page, view.receipt);
-  return page.line().line(say('request.next', { next: view.next }));
+  return page.line().text(say('request.next', { next: view.next }));
 };
 
 const headSection = (page: Page, view: RequestView, hasOffer: boolean): void => {
-  const impact = page.paint(IMPACT_STYLE[view.impact], view.impact);
-  page.title(say('request.title', { id: view.id }));
-  page.line(`  ${impact}  ${view.action} @ ${view.host}  ${timeLeft(view.seconds_left)}`.trimEnd());
+  page.title(say('request.title', { id: view.id })).line(headLine(page, view));
   page.line(`  ${say('request.asked', { requester: oneLine(view.requester), created: view.created_at })}`);
   page.field(say('request.state'), view.state);
   if (view.renew_of !== null) page.field(say('request.renews'), view.renew_of);
@@ -54,6 +60,11 @@ const headSection = (page: Page, view: RequestView, hasOffer: boolean): void => 
   if (view.decision_note !== null) page.field(say('request.note'), oneLine(view.decision_note));
   if (view.rule !== null && !hasOffer) page.field(say('request.rule'), oneLine(view.rule));
   if (view.refusal !== null) page.field(say('request.refusal'), oneLine(view.refusal));
+};
+
+const headLine = (page: Page, view: RequestView): string => {
+  const impact = page.paint(IMPACT_STYLE[view.impact], view.impact);
+  return `  ${impact}  ${view.action} @ ${view.host}  ${timeLeft(view.seconds_left)}`.trimEnd();
 };
 
 /** How many of several signatures are there, by whom, and until when the others can come. */

@@ -1,7 +1,10 @@
 import { cliEn } from '../messages/cli-en.ts';
+import { keysEn } from '../messages/keys-en.ts';
 
-export type LabelKey = keyof typeof cliEn;
+const sentences = { ...cliEn, ...keysEn };
+
+export type LabelKey = keyof typeof sentences;
 
 /** A label or sentence with its places filled. Values are of this program or were made plain (plain-text.ts). */
 export const say = (key: LabelKey, values: Readonly<Record<string, string | number>> = {}): string =>
-  cliEn[key].replace(/\{(\w+)\}/gu, (_, name: string) => String(values[name] ?? '?'));
+  sentences[key].replace(/\{(\w+)\}/gu, (_, name: string) => String(values[name] ?? '?'));

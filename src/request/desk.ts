@@ -149,6 +149,8 @@ export interface PersonDesk extends ModelDesk {
   readonly board: Board;
   /** Throws REQUEST_EXPIRED, STATE_CONFLICT, OFFER_INVALID. */
   sheet(id: string): Promise<ApprovalSheet>;
+  /** Before a passphrase is typed: whether what was read can still be approved. Throws REQUEST_EXPIRED, STATE_CONFLICT, RULE_REFUSED, RULE_RAISED. */
+  recheck(sheet: ApprovalSheet): void;
   /**
    * Records the signature over `sheet.ticket`; does not run anything. Where the host asks for several it stays PENDING until the last one.
    * Throws SIGNATURE_INVALID, SIGNER_TWICE, REQUESTER_SIGNED, SIGNED_MEANWHILE.

@@ -2,7 +2,7 @@ import type { Catalog } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
 import type { ApprovalSheet, ModelDesk, PersonDesk, RequestView, WaitOptions } from './desk.ts';
 import { HostClocks } from './host-clocks.ts';
-import type { LedgerEntry } from './ledger-entry.ts';
+import { decision, refusalRow } from './desk-rows.ts';
 import { look } from './look.ts';
 import { namesOf } from './context-rules.ts';
 import { Policy, type OperatorPolicy } from './policy.ts';
@@ -244,12 +244,18 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     }
   };
 
-  const approve = (caller: Caller, read: ApprovalSheet, signed: Signed): RequestView => {
+  /** The request of a sheet that was read, as long as it can be approved. Throws REQUEST_EXPIRED, STATE_CONFLICT, RULE_*. */
+  const stillOpen = (read: ApprovalSheet): StoredRequest => {
     const request = current(read.view.id);
     if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
     if (request.state !== 'PENDING' || request.offer?.text !== read.offerText.text)
       throw new PraError('STATE_CONFLICT', { id: request.id, state: request.state, event: 'approve' });
     requireAllowed(request);
+    return request;
+  };
+
+  const approve = (caller: Caller, read: ApprovalSheet, signed: Signed): RequestView => {
+    const request = stillOpen(read);
     const { event, patch, approval } = addSignature(request, read.offer, read.ticket, signed);
     const row = decision(caller, request, event);
     const { principal, key, way } = approval;
@@ -273,6 +279,13 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     ...model,
     board: openBoard(store, clock),
     sheet,
+    recheck: (read) => {
+      try {
+        stillOpen(read);
+      } catch (thrown) {
+        throw refused(READER, 'sheet', thrown);
+      }
+    },
     approve: (caller, read, signed) =>
       guardedNow(caller, 'approve', () => approve(caller, read, { ...signed, way: 'here' })),
     deny: (caller, id, note, options = {}) =>
@@ -330,53 +343,7 @@ const refuseUnapproved = (request: StoredRequest): void => {
     throw new PraError('NOT_APPROVED', { id: request.id, state: request.state });
 };
 
-const actorOf = (caller: Caller): string => `${caller.principal}/${caller.client}`;
-
-const decision = (caller: Caller, request: StoredRequest, code: string) =>
-  ({
-    kind: 'decision',
-    code,
-    actor: actorOf(caller),
-    host: request.host,
-    subject: request.action,
-    request: request.id,
-  }) as const;
-
 /** Who reads a sheet is not known before it is signed. */
 const READER: Caller = { principal: 'mcp-pra', client: 'sheet', channel: 'cli' };
 
-/** Names of calls as subjects of rows. */
-const CALLS = ['approve', 'deny', 'execute', 'get', 'list', 'renew', 'sheet', 'tool', 'withdraw'];
-
 const isPowerOfTen = (times: number): boolean => /^10*$/u.test(String(times));
-
-const refusalRow = (
-  catalog: Catalog,
-  caller: Caller,
-  subject: string,
-  error: PraError,
-  times: number,
-): LedgerEntry => {
-  const { id } = error.values;
-  return {
-    // Given up by the caller, which no rule decided.
-    kind: error.code === 'CANCELLED' ? 'note' : 'refusal',
-    code: error.code,
-    actor: actorOf(caller),
-    subject: known(catalog, subject),
-    ...(typeof id === 'string' ? { request: id } : {}),
-    detail: { layer: error.layer, ...plain(error), ...(times === 1 ? {} : { times }) },
-  };
-};
-
-/** A subject of the caller's choosing enters the ledger only when it is one of our names. */
-const known = (catalog: Catalog, subject: string): string =>
-  catalog.actions.has(subject) || catalog.diagnostics.has(subject) || CALLS.includes(subject) ? subject : '-';
-
-/** The values of a refusal that are ours: names, states, codes. `layer` is the target's, where it decided. */
-const plain = (error: PraError): Record<string, string | number> =>
-  Object.fromEntries(
-    Object.entries(error.values).filter(([key]) =>
-      ['host', 'state', 'code', 'layer', 'definition', 'rules'].includes(key),
-    ),
-  );

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -146,6 +146,62 @@ describe('approving', () => {
     expect(screen).toMatch(/code=130[\s\S]*(?<!-)icanon/u);
     expect(screen).toMatch(/code=130[\s\S]*(?<!-)echo/u);
     expect(target.demo.rotations()).toBe(rotations);
+  });
+
+  test('d denies from the question, with a reason that the requester reads', async () => {
+    const { code, missed } = await operator.typed(
+      ['approve', id],
+      [
+        { expect: 'In short.*rotate_demo @ embedded.*d: deny it.*\\[y/N\\]', send: 'd\n' },
+        { expect: 'Deny rotate_demo on embedded. Why\\?', send: 'wrong night\n' },
+      ],
+    );
+    expect({ code, missed }).toEqual({ code: 0, missed: null });
+    const shown = await operator.cli('show', id, '--json');
+    expect(JSON.parse(shown.stdout)).toMatchObject({ state: 'DENIED', decision_note: 'wrong night' });
+    expect(target.demo.rotations()).toBe(rotations);
+  });
+
+  test('what somebody else decided while it was read costs nobody a passphrase', async () => {
+    const reading = join(home, `reading-${id}`);
+    const denied = join(home, `denied-${id}`);
+    const typed = operator.typed(
+      ['approve', id],
+      [
+        { expect: '\\[y/N\\]', send: '', touch: reading },
+        { expect: '', send: 'y\n', after: denied },
+        { expect: 'STATE_CONFLICT', send: '' },
+      ],
+    );
+    await expect.poll(() => existsSync(reading), { timeout: 50_000 }).toBe(true);
+    await operator.cli('deny', id);
+    writeFileSync(denied, '');
+    const { code, screen, missed } = await typed;
+    expect({ code, missed }).toEqual({ code: 3, missed: null });
+    expect(screen).not.toContain('Passphrase');
+  });
+
+  test('HIGH wants the name of the host: yes is a no', async () => {
+    const high = String((await propose('--impact', 'HIGH'))['id']);
+    const question = 'HIGH +rotate_demo.*type the name of the host.*: ';
+    const refused = await operator.typed(['approve', high], [{ expect: question, send: 'y\n' }]);
+    expect(refused).toMatchObject({ code: 4, missed: null });
+    const named = await operator.typed(
+      ['approve', high],
+      [
+        { expect: question, send: `${target.name}\n` },
+        { expect: 'Passphrase', send: '\u0003' },
+      ],
+    );
+    expect(named).toMatchObject({ code: 130, missed: null, cooked: true });
+    const denied = await operator.typed(
+      ['approve', high],
+      [
+        { expect: question, send: 'd\n' },
+        { expect: 'Why\\?', send: '\n' },
+      ],
+    );
+    expect(denied).toMatchObject({ code: 0, missed: null });
   });
 
   test('a denied request tells the requester why and never runs', async () => {

@@ -103,6 +103,35 @@ test('an approval that nobody used in time is over', async () => {
   expect(target.demo.rotations()).toBe(rotations);
 });
 
+test('what expires or is decided while it is read is refused before a passphrase is asked for, and after it', async () => {
+  const clock = movableClock();
+  const it = await process({ clock });
+  const [late, gone] = [await propose(it), await propose(it)];
+  const [read, other] = [await it.desk.sheet(late.id), await it.desk.sheet(gone.id)];
+  await it.desk.deny(PERSON, gone.id, '');
+  expect(() => it.desk.recheck(other)).toThrow(expect.objectContaining(code('STATE_CONFLICT')));
+  clock.ahead = 299_000;
+  expect(() => it.desk.recheck(read)).not.toThrow();
+  clock.ahead = 301_000;
+  const expired = expect.objectContaining(code('REQUEST_EXPIRED'));
+  expect(() => it.desk.recheck(read)).toThrow(expired);
+  expect(() => it.desk.approve(PERSON, read, { principal: 'operator', signature: 'AAAA' })).toThrow(expired);
+  expect(refusals(it)).toEqual([
+    ['STATE_CONFLICT', 'sheet', gone.id, undefined],
+    ['REQUEST_EXPIRED', 'sheet', late.id, undefined],
+    ['REQUEST_EXPIRED', 'approve', late.id, undefined],
+  ]);
+});
+
+test('a screen that looks at what waits every second uses up nothing', async () => {
+  const it = await process({ limits: { callsPerMinute: 2, hostsPerCall: 1 } });
+  const { id } = await propose(it);
+  for (let n = 0; n < 200; n += 1) expect(it.desk.board.waiting().map((view) => view.id)).toEqual([id]);
+  expect(it.desk.board.peek(id)).toMatchObject({ state: 'PENDING' });
+  expect(it.desk.list(MODEL)).toHaveLength(1);
+  expect(() => it.desk.list(MODEL)).toThrow(expect.objectContaining(code('RATE_LIMITED')));
+});
+
 test('a wait for a decision ends when the time to decide is over', async () => {
   const clock = movableClock();
   const it = await process({ clock });

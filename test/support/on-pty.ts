@@ -10,6 +10,8 @@ export interface PtyStep {
   readonly signal?: NodeJS.Signals;
   /** A file that is made now, for a test to wait for. */
   readonly touch?: string;
+  /** Typed only when this file is there. */
+  readonly after?: string;
   /** The terminal gets another size. */
   readonly size?: readonly [rows: number, columns: number];
 }

@@ -1,9 +1,10 @@
 """Runs a command on a real pseudo-terminal and types into it: what a person at a terminal does.
 
 Standard input: JSON {"argv": [...], "env": {...}, "cwd": "...", "seconds": n, "columns": n, "rows": n,
-"steps": [{"expect": "<regex>", "send": "text", "signal": "SIGTERM", "size": [rows, columns], "touch": "file"}, ...]}. Each step waits until
-the expression matches what was shown since the last step, then types, and does what else it says. Standard output: JSON
-{"code": n, "screen": "...", "missed": "<expression>"|null, "cooked": whether the terminal was left with echo and lines}.
+"steps": [{"expect": "<regex>", "after": "file", "send": "text", "touch": "file", "size": [rows, columns],
+"signal": "SIGTERM"}, ...]}. Each step waits until the expression matches what was shown since the last step and the file
+`after` is there, then types, makes the file `touch`, and does what else it says. Standard output: JSON {"code": n,
+"screen": "...", "missed": "<expression>"|null, "cooked": whether the terminal was left with echo and lines}.
 The terminal has echo on, as a real one does: what a program does not switch off is in `screen`.
 """
 
@@ -38,6 +39,8 @@ def main():
             screen += more
         else:
             seen = len(screen)
+            while 'after' in step and not os.path.exists(step['after']) and time.monotonic() < until:
+                time.sleep(0.02)
             os.write(terminal, step.get('send', '').encode())
             if 'touch' in step:
                 open(step['touch'], 'x').close()

@@ -6,10 +6,11 @@ import type { CliApp, TicketSigner } from '../cli-parts.ts';
 import { exitOfView } from '../exit-of.ts';
 import { followRun } from '../follow-run.ts';
 import { Page } from '../page.ts';
-import { outcomePage, requestPage, signaturesLine } from '../request-page.ts';
+import { outcomePage, recapSection, requestPage, signaturesLine } from '../request-page.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
 import { Terminal } from '../terminal.ts';
+import { deny } from './deny.ts';
 
 const PASSPHRASE_TRIES = 3;
 
@@ -37,14 +38,21 @@ export const approve = async (context: CliContext, id: string, run: boolean): Pr
 
   const sheet = await app.desk.sheet(id);
   screen.write(
-    requestPage(Page.for(context.io, context.json ? 'stderr' : 'stdout'), sheet.view, sheet)
+    recapSection(
+      requestPage(Page.for(context.io, context.json ? 'stderr' : 'stdout'), sheet.view, sheet),
+      sheet,
+    )
       .line()
       .toString(),
   );
-  if (!(await confirm(terminal, sheet))) {
+  const answer = await ask(terminal, sheet);
+  if (answer === 'deny') return deny(context, sheet.view.id);
+  if (answer === 'no') {
     screen.write(`${say('approve.not', { id: sheet.view.id })}\n`);
     return 4;
   }
+  // Reading takes minutes: nobody types a passphrase for what is over. Signing checks once more.
+  app.desk.recheck(sheet);
   const signer = await openSigner(terminal, app, approver.principal, (text) => screen.write(text));
   const signature = signer.sign(sheet.ticket, sheet.namespace);
   const caller = { ...context.caller(), principal: approver.principal };
@@ -69,10 +77,12 @@ export const approve = async (context: CliContext, id: string, run: boolean): Pr
   return exitOfView(view);
 };
 
-/** Anything but a clear yes is a no. HIGH wants the host's name, so that a habit does not approve it. */
-const confirm = async (terminal: Terminal, { offer }: ApprovalSheet): Promise<boolean> => {
-  if (offer.impact === 'HIGH') return (await terminal.ask(say('approve.ask_host'))) === offer.host;
-  return /^(?:y|yes)$/iu.test(await terminal.ask(say('approve.ask', { host: offer.host })));
+/** Anything but a clear yes is a no, which changes nothing. HIGH wants the host's name, so that a habit does not approve it. */
+const ask = async (terminal: Terminal, { offer }: ApprovalSheet): Promise<'yes' | 'no' | 'deny'> => {
+  const isHigh = offer.impact === 'HIGH';
+  const answer = await terminal.ask(say(isHigh ? 'approve.ask_host' : 'approve.ask', { host: offer.host }));
+  if (isHigh ? answer === offer.host : /^(?:y|yes)$/iu.test(answer)) return 'yes';
+  return /^d$/iu.test(answer) ? 'deny' : 'no';
 };
 
 const openSigner = async (

@@ -22,7 +22,7 @@ export const show = async (context: CliContext, id: string): Promise<ExitCode> =
   const value = sheet === undefined ? view : { ...view, ticket: sheet.ticket, offer: sheet.offer };
   context.show(value, (page) => {
     requestPage(page, view, sheet);
-    if (sheet !== undefined) page.line().line(view.next);
+    if (sheet !== undefined) page.line().text(view.next);
   });
   // The request can be read, and denied; what stops its approval is said besides.
   if (found instanceof PraError && !context.json) printError(context.io, found, false);

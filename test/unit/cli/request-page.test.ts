@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Page } from '../../../src/cli/page.ts';
-import { outcomePage, requestPage } from '../../../src/cli/request-page.ts';
+import { outcomePage, recapSection, requestPage } from '../../../src/cli/request-page.ts';
 import type { ApprovalSheet, RequestView } from '../../../src/request/desk.ts';
 import { sampleSheet, sampleView } from './sample-request.ts';
 
@@ -27,6 +27,22 @@ test('the screen has everything that a signature covers, in 80 columns', () => {
     expect(screen).toContain(needed);
   }
   expect(Math.max(...screen.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
+test('above the question stands what it is about, in the words of the host and of the catalog', () => {
+  const recap = recapSection(new Page(80, (_, text) => text), sampleSheet()).toString();
+  expect(recap).toBe(`In short
+  MEDIUM  reload_proxy @ web1  4 min 7 s left
+  arguments   proxy = nginx
+  effects     Whatever is in its configuration files now takes effect.
+`);
+});
+
+test('rules of this machine are on the screen, and no line of ours is wider than it', () => {
+  const sheet = { ...sampleSheet(), rules: 'night (HIGH), prod (MEDIUM)' };
+  expect(render(sampleView(), sheet)).toContain('rules here  night (HIGH), prod (MEDIUM)\n');
+  const ended = render(sampleView({ state: 'FAILED', next: 'word '.repeat(40) }));
+  expect(Math.max(...ended.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
 });
 
 test('words of the requester cannot pose as a part of the screen', () => {
