@@ -8,6 +8,7 @@ import { addActions } from './commands/actions.ts';
 import { addApprove } from './commands/approve.ts';
 import { addAudit } from './commands/audit.ts';
 import { addCatalog } from './commands/catalog.ts';
+import { addCosign } from './commands/cosign.ts';
 import { addDeny } from './commands/deny.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExecute } from './commands/execute.ts';
@@ -24,6 +25,7 @@ import { addServe } from './commands/serve.ts';
 import { addShow } from './commands/show.ts';
 import { addTarget } from './commands/target.ts';
 import { addWatch } from './commands/watch.ts';
+import { addTicket } from './commands/ticket.ts';
 import { addWithdraw } from './commands/withdraw.ts';
 import { printError } from './print-error.ts';
 
@@ -45,6 +47,8 @@ const COMMANDS = [
   addWatch,
   addShow,
   addApprove,
+  addTicket,
+  addCosign,
   addDeny,
   addExecute,
   addWithdraw,

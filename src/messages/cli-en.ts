@@ -181,6 +181,18 @@ export const cliEn = {
   'approve.done': 'Approved by {principal}.',
   'approve.cosigned':
     'Signed by {principal}. {line}. Nothing runs before that. The others: mcp-pra approve {id} here, or from their own machine: mcp-pra ticket export {id}',
+  'cosign.not':
+    'Not signed. Nothing was written; to deny it, on the machine that has the request: mcp-pra deny {id}',
+  'cosign.where':
+    'This request waits on another machine. Its first signature is of {issued} by the clock there, and it takes others for 15 minutes from then.',
+  'cosign.done': 'Signed by {principal}. Send this back; there: mcp-pra ticket import FILE',
+  'cosign.wrote': 'Signed by {principal}. Send {path} back; there: mcp-pra ticket import FILE',
+  'ticket.exported': 'Wrote {path}. {line}. An approver with another machine runs there: mcp-pra cosign FILE',
+  'ticket.imported': 'Took the signature of {principal}. {line}.',
+  'ticket.complete': 'Took the signature of {principal}: {id} is approved.',
+  'ticket.file_there': 'There is a file {path} already, and it is not written over',
+  'ticket.file_bad': '{path} cannot be read, or is larger than 256 KiB',
+  'ticket.file_unwritable': '{path} cannot be written',
   'approve.no_run': 'Not run. To run it: mcp-pra execute {id}',
   'approve.running': 'Running on {host}. Ctrl-C stops watching, not the action.',
   'run.left': 'Stopped watching. The action goes on; to see it: mcp-pra show {id}',

@@ -172,6 +172,24 @@ export const en = {
     'Who asked for {id} does not count among its approvers, where the host asks for several.',
     'Other approvers sign: mcp-pra approve {id}, or mcp-pra ticket export {id}',
   ],
+  BLOCK_BAD: [
+    'approval',
+    2,
+    'There is no whole block "{kind}" in that text ({where}).',
+    'Copy it again with its BEGIN and END lines and nothing changed between them, or send it as a file.',
+  ],
+  EXPORT_UNSIGNED: [
+    'approval',
+    3,
+    'Nobody has signed the request {id}: its first signature is made on this machine.',
+    'An approver of this machine runs: mcp-pra approve {id}; then export it.',
+  ],
+  COSIGN_FORGED: [
+    'approval',
+    3,
+    'Ticket, offer and signatures of that block do not belong together.',
+    'Sign nothing. Ask whoever sent it for a new export: mcp-pra ticket export',
+  ],
   APPROVAL_BROKEN: [
     'approval',
     3,

@@ -17,7 +17,20 @@ export const decision = (caller: Caller, request: StoredRequest, code: string) =
   }) as const;
 
 /** Names of calls as subjects of rows. */
-const CALLS = ['approve', 'deny', 'execute', 'get', 'list', 'renew', 'sheet', 'tool', 'withdraw'];
+const CALLS = [
+  'approve',
+  'cosign',
+  'deny',
+  'execute',
+  'export',
+  'get',
+  'import',
+  'list',
+  'renew',
+  'sheet',
+  'tool',
+  'withdraw',
+];
 
 /** The row of a refused call; `times` when it stands for so many of them. */
 export const refusalRow = (

@@ -147,8 +147,8 @@ export interface ApprovalSheet {
 export interface PersonDesk extends ModelDesk {
   /** For a screen that stays open. */
   readonly board: Board;
-  /** Throws REQUEST_EXPIRED, STATE_CONFLICT, OFFER_INVALID. */
-  sheet(id: string): Promise<ApprovalSheet>;
+  /** What `signer`, when told, would sign. Throws REQUEST_EXPIRED, STATE_CONFLICT, OFFER_INVALID, SIGNER_TWICE, REQUESTER_SIGNED. */
+  sheet(id: string, signer?: string): Promise<ApprovalSheet>;
   /** Before a passphrase is typed: whether what was read can still be approved. Throws REQUEST_EXPIRED, STATE_CONFLICT, RULE_REFUSED, RULE_RAISED. */
   recheck(sheet: ApprovalSheet): void;
   /**
@@ -160,6 +160,28 @@ export interface PersonDesk extends ModelDesk {
     sheet: ApprovalSheet,
     signed: { readonly principal: string; readonly signature: string },
   ): RequestView;
+  /**
+   * A partly signed request for an approver on another machine, as a block of text (ticket-bundle.ts). Throws EXPORT_UNSIGNED,
+   * REQUEST_EXPIRED, STATE_CONFLICT.
+   */
+  exportTicket(caller: Caller, id: string): string;
+  /**
+   * What such an approver reads: the offer verified by this machine's known_hosts, the definition compared with its catalog, the
+   * signatures so far verified. Throws BLOCK_BAD, COSIGN_FORGED, HOST_UNKNOWN, OFFER_INVALID, DEFINITION_DIFFERS, RULE_*.
+   */
+  cosignSheet(block: string, signer?: string): Promise<ApprovalSheet>;
+  /**
+   * Records the signature over `sheet.ticket` here and gives it as a block for the machine that has the request. Throws
+   * SIGNATURE_INVALID, SIGNER_TWICE, REQUESTER_SIGNED.
+   */
+  cosign(
+    caller: Caller,
+    block: string,
+    sheet: ApprovalSheet,
+    signed: { readonly principal: string; readonly signature: string },
+  ): string;
+  /** Adds such a signature to the request it is about, as `approve`. Throws BLOCK_BAD besides, REQUEST_UNKNOWN. */
+  importSignature(caller: Caller, block: string): Promise<RequestView>;
   /** Says no, also to what was approved already and has not begun; then as `withdraw`. */
   deny(caller: Caller, id: string, note: string, options?: WaitOptions): Promise<RequestView>;
   /** A new request with the same content, linked to an expired one. */

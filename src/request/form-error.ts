@@ -9,6 +9,7 @@ export type FormCode =
   | 'SUBMISSION_FORM'
   | 'SIGNATURE_FORM'
   | 'SIGNATURE_MISSING'
+  | 'BLOCK_FORM'
   | 'PERCENT_FORM'
   | 'EVENTS_FORM';
 

@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
+import { openCosigning } from './cosigning.ts';
 import type { ApprovalSheet, ModelDesk, PersonDesk, RequestView, WaitOptions } from './desk.ts';
 import { HostClocks } from './host-clocks.ts';
 import { decision, refusalRow } from './desk-rows.ts';
@@ -8,8 +9,8 @@ import { namesOf } from './context-rules.ts';
 import { Policy, type OperatorPolicy } from './policy.ts';
 import type { AutoSigner, Channel, Clock, HostEntry, Processes, RequestPatch, Store } from './ports.ts';
 import { propose, type Proposal } from './proposals.ts';
-import { addSignature, requireIntact, ticketAbout, type Signed } from './quorum.ts';
 import { openBoard } from './board.ts';
+import { addSignature, neededFor, refuseSigner, requireIntact, ticketAbout, type Signed } from './quorum.ts';
 import { CallRate } from './call-rate.ts';
 import { RunnerClient } from './runner-client.ts';
 import { Runs } from './runs.ts';
@@ -199,16 +200,20 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     return runner.verifyOffer(request.host, request.offer);
   };
 
-  const makeSheet = async (id: string): Promise<ApprovalSheet> => {
+  const makeSheet = async (id: string, signer?: string): Promise<ApprovalSheet> => {
     const request = current(id);
     if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
     if (request.state !== 'PENDING' || request.offer === undefined) {
       throw new PraError('STATE_CONFLICT', { id: request.id, state: request.state, event: 'approve' });
     }
-    return sheetOf(request, request.offer);
+    return sheetOf(request, request.offer, signer);
   };
 
-  const sheetOf = async (request: StoredRequest, offerText: SignedText): Promise<ApprovalSheet> => {
+  const sheetOf = async (
+    request: StoredRequest,
+    offerText: SignedText,
+    signer?: string,
+  ): Promise<ApprovalSheet> => {
     const action = catalog.actions.get(request.action);
     if (action === undefined)
       throw new PraError('ACTION_UNKNOWN', { names: [...catalog.actions.keys()].join(', ') });
@@ -222,8 +227,9 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     const ticket =
       request.ticket ??
       ticketFor({ request, offer, offerText, reason: request.reason, now: clock.now(), ledger, executeMs });
-    if (ticketAbout(request, offer, ticket) === undefined)
-      throw new PraError('APPROVAL_BROKEN', { id: request.id });
+    const about = ticketAbout(request, offer, ticket);
+    if (about === undefined) throw new PraError('APPROVAL_BROKEN', { id: request.id });
+    if (signer !== undefined) refuseSigner(request, neededFor(offer, about), { principal: signer });
     return {
       view: viewOf(request, moment()),
       offer,
@@ -236,9 +242,9 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     };
   };
 
-  const sheet = async (id: string): Promise<ApprovalSheet> => {
+  const refusing = async <T>(work: Promise<T>): Promise<T> => {
     try {
-      return await makeSheet(id);
+      return await work;
     } catch (thrown) {
       throw refused(READER, 'sheet', thrown);
     }
@@ -275,10 +281,11 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     return view(request.id);
   };
 
+  const cosigning = openCosigning({ store, current, sheetOf, requireAllowed, approve, rowOf: decision });
+
   const person: PersonDesk = {
     ...model,
     board: openBoard(store, clock),
-    sheet,
     recheck: (read) => {
       try {
         stillOpen(read);
@@ -286,6 +293,13 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
         throw refused(READER, 'sheet', thrown);
       }
     },
+    sheet: (id, signer) => refusing(makeSheet(id, signer)),
+    exportTicket: (caller, id) => guardedNow(caller, 'export', () => cosigning.exportTicket(caller, id)),
+    cosignSheet: (block, signer) => refusing(cosigning.cosignSheet(block, signer)),
+    cosign: (caller, block, read, signed) =>
+      guardedNow(caller, 'cosign', () => cosigning.cosign(caller, block, read, signed)),
+    importSignature: (caller, block) =>
+      guarded(caller, 'import', () => cosigning.importSignature(caller, block)),
     approve: (caller, read, signed) =>
       guardedNow(caller, 'approve', () => approve(caller, read, { ...signed, way: 'here' })),
     deny: (caller, id, note, options = {}) =>

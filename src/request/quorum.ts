@@ -60,24 +60,40 @@ export const refuseSigner = (
  * are enough of them. `offer` is the stored one, verified. Throws APPROVAL_BROKEN.
  */
 export const requireIntact = (request: StoredRequest, offer: Offer): void => {
-  const broken = (): PraError => new PraError('APPROVAL_BROKEN', { id: request.id });
-  const { ticket: text, signatures, approvals } = request;
-  const ticket = text === undefined ? undefined : ticketAbout(request, offer, text);
-  if (text === undefined || ticket === undefined) throw broken();
-  try {
-    if (request.state === 'AUTO_APPROVED') {
-      if (signatures.length !== 1 || approvals.length > 0 || !offer.auto) throw broken();
-      keyThatSigned(ticket, text, String(signatures[0]), 'mcp-pra-auto');
-      return;
-    }
-    const needed = neededFor(offer, ticket);
-    if (approvals.length < needed || approvals.length !== signatures.length) throw broken();
+  const broken = new PraError('APPROVAL_BROKEN', { id: request.id });
+  if (request.state !== 'AUTO_APPROVED') {
+    const ticket = requireGenuine(request, offer);
+    if (request.approvals.length < neededFor(offer, ticket)) throw broken;
+    return;
+  }
+  const { ticket: text = '', signatures, approvals } = request;
+  const ticket = ticketAbout(request, offer, text);
+  if (ticket === undefined || !offer.auto || signatures.length !== 1 || approvals.length > 0) throw broken;
+  asBroken(request, () => keyThatSigned(ticket, text, String(signatures[0]), 'mcp-pra-auto'));
+};
+
+/**
+ * The request's ticket, if it is about its offer and each of its signatures is that of the person and key beside it, none of them twice.
+ * Throws APPROVAL_BROKEN.
+ */
+export const requireGenuine = (request: StoredRequest, offer: Offer): Ticket =>
+  asBroken(request, (broken) => {
+    const { ticket: text = '', signatures, approvals } = request;
+    const ticket = ticketAbout(request, offer, text);
+    if (ticket === undefined || approvals.length !== signatures.length) throw broken;
     for (const [index, approval] of approvals.entries()) {
-      refuseSigner({ ...request, approvals: approvals.slice(0, index) }, needed, approval);
-      if (keyThatSigned(ticket, text, String(signatures[index])) !== approval.key) throw broken();
+      refuseSigner({ ...request, approvals: approvals.slice(0, index) }, neededFor(offer, ticket), approval);
+      if (keyThatSigned(ticket, text, String(signatures[index])) !== approval.key) throw broken;
     }
+    return ticket;
+  });
+
+const asBroken = <T>({ id }: StoredRequest, work: (broken: PraError) => T): T => {
+  const broken = new PraError('APPROVAL_BROKEN', { id });
+  try {
+    return work(broken);
   } catch (error) {
-    throw error instanceof PraError && error.code === 'APPROVAL_BROKEN' ? error : broken();
+    throw error instanceof PraError ? broken : error;
   }
 };
 
