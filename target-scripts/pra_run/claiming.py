@@ -48,9 +48,9 @@ def claim_under_lock(host, claims, permit):
         earlier = earlier_claim(claims, permit)
         if earlier is not None:
             return earlier, None
-        argv = check_unchanged(host, permit)
+        resolved = check_unchanged(host, permit)
         with lock(host, 'claim', seconds=0):
-            return check_and_claim(host, claims, permit, lambda: argv)
+            return check_and_claim(host, claims, permit, lambda: resolved)
 
 
 def check_and_claim(host, claims, permit, look_again):
@@ -65,13 +65,13 @@ def check_and_claim(host, claims, permit, look_again):
         raise Refusal('BUSY')
     if permit.is_auto:
         check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'])
-    argv = look_again()
+    resolved = look_again()
     check_switches(host, permit.ticket['action'])  # they may have been thrown while this waited
     verify.check_signers_again(host, permit)
     claims.renew_ballast()
     if permit.incident is not None:
         break_glass.join(host, claims, permit)
-    claim = make_claim(host, claims, permit, argv)
+    claim = make_claim(host, claims, permit, resolved)
     return None, {**claim, 'durable': claims.claim(claim)}
 
 
@@ -84,20 +84,24 @@ def earlier_claim(claims, permit):
 
 
 def check_unchanged(host, permit):
-    """The argv, when it, its files and the stable facts are as they were offered; STALE or PRECHECK_FAILED otherwise."""
+    """What to run, when argv, files and the stable facts are as they were offered; STALE or PRECHECK_FAILED otherwise."""
     from . import precheck
 
     offer = permit.offer
     resolved = precheck.resolve(host, permit.action, permit.ticket['arg'])
     files = [(digest, form.encode_percent(path.encode('utf-8'))) for digest, path in resolved.files]
-    if resolved.argv_digest() != offer['argv'] or files != offer['file'] or resolved.facts != offer['fact']:
+    if resolved.argv_digest() != offer['argv'] or files != offer['file']:
         raise Refusal('STALE')
-    return resolved.argv
+    if not precheck.are_unchanged(permit.action, offer['fact'], resolved.facts):
+        raise Refusal('STALE')
+    return resolved
 
 
-def make_claim(host, claims, permit, argv):
-    """All that is known, for the runner and for an auditor."""
+def make_claim(host, claims, permit, resolved):
+    """All that is known, for the runner and for an auditor. `resolved` is None for what runs no program."""
     import base64
+
+    from . import evidence
 
     ticket = permit.ticket
     return {
@@ -114,8 +118,12 @@ def make_claim(host, claims, permit, argv):
         'offer': permit.offer_bytes.decode('ascii') if permit.offer_bytes is not None else None,
         'impact': permit.impact,
         'is_auto': permit.is_auto,
-        'is_fence': argv is None,
-        'argv': argv,
+        'is_fence': resolved is None,
+        'argv': resolved and resolved.argv,
+        'precheck': permit.action['precheck'] if resolved else [],
+        'verify': permit.action['verify'] if resolved else [],
+        'ends': permit.action['ends'] if resolved else 'nothing',
+        'before': evidence.measure(resolved.answers, permit.action) if resolved else [],
         'files': permit.offer['file'] if permit.offer is not None else [],
         'limit': permit.action['limit'] if permit.action is not None else {'seconds': 0, 'bytes': 0},
         'cancellable': permit.action is not None and permit.action['cancellable'],

@@ -29,6 +29,7 @@ class Shelf:
 
     def __init__(self, claims, rest, is_durable):
         self.claims = claims
+        self.ended = rest + '/ended'
         self.results = rest + '/results'
         self.output = rest + '/output'
         self.receipts = rest + '/receipts'
@@ -45,6 +46,7 @@ class Claims:
         self.volatile = Shelf(host.run + '/claims', host.private, False)
         self.shelves = (self.durable, self.volatile)
         self.started = host.private + '/started'
+        self._may_settle_at = 0
 
     # --- reading
 
@@ -74,6 +76,11 @@ class Claims:
     def all(self):
         return [claim for claim in (self.find(id) for id in self._ids('claims')) if claim is not None]
 
+    def open(self):
+        """The claims without a final receipt, the oldest first."""
+        claims = [claim for claim in (self.find(id) for id in self._ids('claims') - self._ids('receipts')) if claim is not None]
+        return sorted(claims, key=lambda claim: (claim['n'], claim['boottime_ms']))
+
     def running(self):
         """The claims of this boot that have no result and whose process is still there."""
         open_ids = self._ids('claims') - self._ids('results')
@@ -98,6 +105,10 @@ class Claims:
             return boottime_ms() - claim['boottime_ms'] < LAUNCH_GRACE_MS
         return start['pid'] != 0 and process_birth(start['pid']) == start['birth']
 
+    def is_given_up(self, claim):
+        """For a claim that is not running: True when nobody will start it any more. Of one of this boot that is decided here."""
+        return claim['boot_id'] != self.host.boot_id or self.start_of(claim) is not None or self.start(claim['id'], 0)
+
     def start_of(self, claim):
         """Who started a claim in this boot ({'pid', 'birth', 'time'}; pid 0: nobody ever will), or None."""
         start = _read_json(f'{self.started}/{claim["id"]}.json')
@@ -115,7 +126,7 @@ class Claims:
         if info.st_uid != os.geteuid() or info.st_mode & 0o077 or not os.path.isdir(self.host.private):
             raise Refusal('INTERNAL')
         for shelf in self.shelves:
-            for folder in (shelf.claims, shelf.results, shelf.output, shelf.receipts, shelf.cancels, self.started):
+            for folder in (shelf.claims, shelf.ended, shelf.results, shelf.output, shelf.receipts, shelf.cancels, self.started):
                 try:
                     os.makedirs(folder, 0o700, exist_ok=True)
                 except OSError:
@@ -136,6 +147,16 @@ class Claims:
         except FileExistsError:
             return False
         return True
+
+    def note_end(self, id, end):
+        """How the program ended, where that is not the result yet: it must not be lost while the rest is waited for."""
+        for shelf in self.shelves:
+            if self._put(shelf, shelf.ended, id, end, exist_ok=True):
+                break
+
+    def end_of(self, claim):
+        """What note_end wrote, or None."""
+        return self._first('ended', claim['id'])
 
     def finish(self, id, result):
         """Writes a result unless there is one, and gives the final receipt out."""
@@ -230,7 +251,8 @@ class Claims:
                 continue
             id = name[:-5]
             shelf = self.durable
-            for path in (f'{shelf.results}/{name}', f'{shelf.receipts}/{name}', f'{shelf.output}/{id}', f'{shelf.cancels}/{name}', f'{shelf.claims}/{name}'):
+            folders = (shelf.ended, shelf.results, shelf.receipts, shelf.cancels)
+            for path in (*(f'{folder}/{name}' for folder in folders), f'{shelf.output}/{id}', f'{shelf.claims}/{name}'):
                 try:
                     os.unlink(path)
                 except OSError:
@@ -254,20 +276,39 @@ class Claims:
         return found
 
     def _settle(self, claim):
-        """A claim without a result whose process is gone, or whose boot is over: INTERRUPTED. False when it was started just now."""
+        """Whether a claim that is not running has a result, now or already. What has to be verified is left to `pra-run --settle`."""
+        from . import outcome
+
         if self.result(claim['id']) is not None:
             return True
-        start = self.start_of(claim)
-        if start is None and claim['boot_id'] == self.host.boot_id and not self.start(claim['id'], 0):
+        is_new_boot = claim['boot_id'] != self.host.boot_id
+        if claim['verify'] or (claim['ends'] != 'nothing' and not is_new_boot):
+            self._have_settled()
             return False
-        state = {'state': 'NEVER_STARTED' if claim['is_fence'] else 'INTERRUPTED', 'started': start['time'] if start and start['pid'] else '-'}
+        if not self.is_given_up(claim):
+            return False
+        result = {'state': 'NEVER_STARTED'} if claim['is_fence'] else outcome.conclude(self.host, claim, self.end_of(claim), is_new_boot)
+        self.finish(claim['id'], {**self.trace(claim), **result})
+        return True
+
+    def _have_settled(self):
+        """Asks for it at most once a second: the one who follows a run looks ten times as often."""
+        from . import settle
+
+        if time.monotonic() >= self._may_settle_at:
+            settle.start(self.host)
+            self._may_settle_at = time.monotonic() + 1
+
+    def trace(self, claim):
+        """What is left of a run that nobody saw the end of: when it started, its output so far."""
+        start = self.start_of(claim)
+        trace = {'started': start['time'] if start and start['pid'] else '-'}
         path = self.output_path(claim['id'])
         if path is not None:
             with open(path, 'rb') as file:
                 output = file.read()
-            state['output'] = f'{form.sha256(output)} {len(output)}'
-        self.finish(claim['id'], state)
-        return True
+            trace['output'] = f'{form.sha256(output)} {len(output)}'
+        return trace
 
     def _chain(self, claim):
         """Links the result into the chain of final receipts. The chain file is the commit: a crash after it loses nothing."""

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import time
 
-from . import audit, form
+from . import audit, form, outcome
 from .claims import Claims
 from .host import ENVIRONMENT, boottime_ms, wallclock
 
 SYSTEMD_RUN = '/usr/bin/systemd-run'
 LAUNCH_SECONDS = 30
 KILL_AFTER_SECONDS = 2  # between TERM and KILL
+GOING_DOWN_PAUSE = 0.2
 LINGER_SECONDS = 1  # for output that children of an ended program still hold open
 TIMED_OUT = 124
 NOT_EXECUTABLE = 126
@@ -44,7 +45,7 @@ def _launch_unit(host, claim):
         'StandardError': 'null',
         'KillMode': 'control-group',
         'TimeoutStopSec': '10',
-        'RuntimeMaxSec': str(claim['limit']['seconds'] + 60),
+        'RuntimeMaxSec': str(claim['limit']['seconds'] + outcome.settling_seconds(claim) + 60),
     }
     argv = [SYSTEMD_RUN, '--collect', '--quiet', '--no-ask-password', f'--unit=mcp-pra-{claim["id"]}']
     argv += [f'--property={key}={value}' for key, value in properties.items()]
@@ -84,13 +85,27 @@ def execute(host, id):
         return 70
     if not claims.start(id, os.getpid()):
         return 75
-    result = Run(claims, claim).run()
-    claims.finish(id, result)
-    claims.final_receipt(claim)
-    audit.send(host.log, 'finished', word='execute', id=id, action=claim['action'], principal=claim['principals'], state=result['state'])
+    run = Run(claims, claim)
+    result = conclude(host, claims, claim, run, run.run())
+    if result is not None:
+        claims.finish(id, result)
+        claims.final_receipt(claim)
+    state = result['state'] if result is not None else None  # open: `pra-run --settle` will know
+    audit.send(host.log, 'finished', word='execute', id=id, action=claim['action'], principal=claim['principals'], state=state)
     claims.renew_ballast()
     claims.prune()
     return 0
+
+
+def conclude(host, claims, claim, run, end):
+    """The result of a run that has ended, or None when it cannot be known here: what was stopped, or goes down, is settled later."""
+    if outcome.needs_time(claim):
+        claims.note_end(claim['id'], end)
+        while outcome.is_going_down(claim, end, False) and not run.is_stopped:
+            time.sleep(GOING_DOWN_PAUSE)
+        if run.is_stopped:
+            return None
+    return outcome.conclude(host, claim, end, False, lambda: run.is_stopped)
 
 
 class Run:
@@ -104,17 +119,17 @@ class Run:
         self.is_stopped = False
 
     def run(self):
-        """The result, as a receipt words it."""
+        """How the program ended, in the words of a receipt."""
         signal.signal(signal.SIGTERM, self._on_stop)  # systemd stops the unit: the host is going down
         signal.signal(signal.SIGHUP, lambda *_: None)
         self.file = self.claims.create_output(self.claim['id'])
         started, began = wallclock(), boottime_ms()
         rc = self._run_program()
         self._sync()
-        state = 'INTERRUPTED' if self.is_stopped else 'SUCCEEDED' if rc == 0 else 'FAILED'
         return {
-            'state': state,
             'rc': str(rc),
+            'is_stopped': self.is_stopped,
+            'boottime_ms': boottime_ms(),
             'started': started,
             'finished': wallclock(),
             'duration_ms': str(boottime_ms() - began),

@@ -4,20 +4,19 @@ import os
 import re
 import stat
 
-from . import answer, form, tables
-from .host import ENVIRONMENT
+from . import answer, evidence, form, tables
+from .diagnostics import Answers
 from .refusal import Refusal
-
-ABSENT = '-'
 
 
 class Resolved:
     """An action made concrete on this host, now."""
 
-    def __init__(self, argv, files, facts):
+    def __init__(self, argv, files, facts, answers):
         self.argv = argv  # strings
         self.files = files  # (sha256:…, path), in order of execution
         self.facts = facts  # (diagnostic, fact, percent-encoded value or '-'), the stable ones, in order
+        self.answers = answers  # of the prechecks, so that nothing is asked twice
 
     def argv_digest(self):
         return form.sha256(b''.join(token.encode('utf-8') + b'\0' for token in self.argv))
@@ -26,7 +25,10 @@ class Resolved:
 def resolve(host, action, args):
     """Argv, files and facts; PROGRAM_MISSING, SCRIPT_CHANGED, ARG_NOT_ON_HOST, TABLE_BAD or PRECHECK_FAILED otherwise."""
     argv = resolve_argv(host, action, args)
-    return Resolved(argv, hash_files(host, action, argv), run_prechecks(host, action, args))
+    answers = Answers(host, dict(args))
+    for check in action['verify']:  # what could not be verified afterwards is not begun
+        answers.require(check)
+    return Resolved(argv, hash_files(host, action, argv), run_prechecks(answers, action), answers)
 
 
 def resolve_argv(host, action, args):
@@ -95,66 +97,26 @@ def _hash_file(path):
         raise Refusal('PROGRAM_MISSING') from None
 
 
-def run_prechecks(host, action, args):
+def run_prechecks(answers, action):
     """The stable facts as an offer writes them; PRECHECK_FAILED when an expectation is not met."""
-    values = dict(args)
     lines = []
     for precheck in action['precheck']:
-        facts = _facts_of(host, precheck, values)
+        facts = answers.facts(precheck)
         if not all(answer.is_fulfilled(expectation, facts) for expectation in precheck['expect']):
             raise Refusal('PRECHECK_FAILED')
-        for name in precheck['stable']:
-            lines.append((precheck['diagnostic'], name, _write(facts.get(name))))
+        lines.extend((precheck['diagnostic'], name, evidence.write(facts.get(name))) for name in precheck['stable'])
     return sorted(lines)
 
 
-def _write(value):
-    return ABSENT if value is None else form.encode_percent(answer.write_fact(value))
-
-
-def _facts_of(host, precheck, values):
-    verb = tables.load_verb(host.lib, host.owner_uid, precheck['diagnostic'])
-    given = {name: tables.fill(value, values) for name, value in precheck['args'].items()}
-    if sorted(given) != sorted(verb.params):
-        raise Refusal('TABLE_BAD')
-    line = ' '.join([precheck['diagnostic'], *(given[name] for name in verb.params)])
-    data = _ask_wrapper(host, line, verb)
-    try:
-        (section,) = answer.parse_answer(data, verb.definition, verb.sections, verb.limit_bytes)
-    except answer.AnswerError:
-        return {}
-    return answer.read_facts(section, precheck['parse'], precheck['facts'])
-
-
-def _ask_wrapper(host, line, verb):
-    """Standard output of mcp-wrapper, called as sshd calls it, as the account that sshd would run it as."""
-    import subprocess
-
-    wrapper = f'{host.bin}/mcp-wrapper'
-    account = {} if host.is_embedded else _account(host.reader_user)
-    process = subprocess.Popen(
-        [wrapper, '-c', wrapper],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**ENVIRONMENT, 'SSH_ORIGINAL_COMMAND': line},
-        cwd='/',
-        start_new_session=True,
-        umask=0o077,
-        **account,
+def are_unchanged(action, offered, now):
+    """Whether the stable facts are as they were offered; an integer may have moved by its tolerance."""
+    tolerances = {(check['diagnostic'], name): most for check in action['precheck'] for name, most in check['tolerance'].items()}
+    return [fact[:2] for fact in offered] == [fact[:2] for fact in now] and all(
+        before == after or _is_near(before, after, tolerances.get((diagnostic, name), 0))
+        for (diagnostic, name, before), (_, _, after) in zip(offered, now)
     )
-    try:
-        # The wrapper stops the program at its limit and a second later for good; this is for the wrapper itself.
-        data, _ = process.communicate(timeout=verb.seconds + 5)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.communicate()
-        return b''
-    return data
 
 
-def _account(name):
-    import pwd
-
-    entry = pwd.getpwnam(name)
-    return {'user': entry.pw_uid, 'group': entry.pw_gid, 'extra_groups': os.getgrouplist(name, entry.pw_gid)}
+def _is_near(before, after, most):
+    """Of whole numbers as facts are written; a fact that came or went is near nothing."""
+    return all(re.fullmatch('0|-?[1-9][0-9]{0,15}', value) for value in (before, after)) and abs(int(before) - int(after)) <= most

@@ -25,6 +25,8 @@ def run(argv, places):
     host = Host(places)
     if len(argv) == 3 and argv[1] == '--execute':
         return _execute(host, argv[2], is_from_sudo)
+    if argv[1:] == ['--settle']:
+        return _settle(host, is_from_sudo)
     request, code, status = Request(), None, 0
     try:
         if len(argv) != 2 or not re.fullmatch(form.NAME, argv[1]):
@@ -66,6 +68,24 @@ def _execute(host, id, is_from_sudo):
 
         audit.send(host.log, 'failed', word='execute', code='INTERNAL', error=type(error).__name__, id=id)
         return 70
+
+
+def _settle(host, is_from_sudo):
+    """Final receipts of what has ended without one; for the boot unit, and for pra-run itself. Not for sudo either."""
+    if is_from_sudo or os.getuid() != host.owner_uid:
+        _complain('LINE_FORM')
+        return 64
+    from . import audit, settle
+
+    try:
+        settle.settle_all(host)
+        return 0
+    except Refusal as refusal:
+        code, error, status = refusal.code, None, refusal.exit
+    except Exception as unexpected:
+        code, error, status = 'INTERNAL', type(unexpected).__name__, 70
+    audit.send(host.log, 'failed', word='settle', code=code, error=error)
+    return status
 
 
 def serve(host, word, request):
@@ -225,8 +245,10 @@ def act(host, word, data, answer, request):
 
 def follow(claims, claim, answer, offset=0, seconds=None):
     """Output as it comes, then the receipt. After `seconds` the receipt may say RUNNING."""
+    from . import outcome
+
     began = time.monotonic()
-    life = claim['limit']['seconds'] + 60
+    life = claim['limit']['seconds'] + outcome.settling_seconds(claim) + 60
     signal.alarm(life + 60)
     pause = 0.01
     while True:

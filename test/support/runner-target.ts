@@ -106,6 +106,11 @@ case $1 in
   loud.service) i=0; while [ $i -lt 500 ]; do echo 0123456789; i=$((i + 1)); done; echo done > "$0.loud" ;;
   wait.service) echo waiting; until rm "$0.gate" 2>/dev/null; do sleep 0.05; done; echo through ;;
   hang.service) echo hanging; trap '' TERM; sleep 60 & echo $! > "$0.child"; wait; sleep 60 ;;
+  fix.service) printf 'LoadState=loaded\\nActiveState=active\\nNRestarts=1\\n' > "\${0%/*}/unit-state" ;;
+  late.service)
+    { until rm "$0.late" 2>/dev/null; do sleep 0.05; done; "$0" fix.service; } >/dev/null 2>&1 &
+    echo begun ;;
+  vanish.service) rm "\${0%/*}/unit-state" ;;
   count.service) echo run >> "$0.count" ;;
   dead.service) exec kill -9 $$ ;;
   who.service) id -un ;;
