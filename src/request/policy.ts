@@ -25,6 +25,10 @@ export type RunnerWord = 'prepare' | 'status' | 'result' | 'fence' | 'version';
 const MARGIN_SECONDS = 15;
 /** Header, trailers and refusal lines of an answer. Bytes. */
 const FRAME_BYTES = 4_096;
+/** The most that one question of a verification takes on the target: a diagnostic's 20 s, and the wrapper's own. */
+const QUESTION_SECONDS = 25;
+/** How long a target waits for its own end when an action has it go down. */
+const GOING_DOWN_SECONDS = 120;
 /** An action's output as base64 in JSON lines. */
 const EVENTS_FACTOR = 2;
 /** The longest output that a definition may allow (catalog/schema.ts), as a query answers it. Bytes. */
@@ -179,8 +183,16 @@ export class Policy {
       host: this.host(request.host).name,
       line: action.name,
       input: submission,
-      seconds: action.limits.seconds + 30 + MARGIN_SECONDS,
+      seconds: action.limits.seconds + settlingSeconds(action) + 30 + MARGIN_SECONDS,
       bytes: EVENTS_FACTOR * action.limits.bytes + 256 * 1_024,
     });
   }
 }
+
+/** What a target may need between the end of an action's program and its receipt, as the target itself reckons it. */
+const settlingSeconds = ({ verify, precheck, ends }: Action): number => {
+  const goingDown = ends === 'nothing' ? 0 : GOING_DOWN_SECONDS;
+  if (verify.length === 0) return goingDown;
+  const asked = new Set([...verify, ...precheck].map(({ diagnostic }) => diagnostic));
+  return goingDown + Math.max(...verify.map(({ within }) => within)) + 2 * QUESTION_SECONDS * asked.size;
+};
