@@ -1,7 +1,11 @@
 import { en } from './messages/en.ts';
+import { stopErrorsEn } from './messages/stop-errors-en.ts';
+
+/** Layer, exit code, sentence and next step of every code. */
+export const refusals = { ...en, ...stopErrorsEn };
 
 /** A stable code for machines and the ledger; its sentences are in messages/. */
-export type ErrorCode = keyof typeof en;
+export type ErrorCode = keyof typeof refusals;
 
 /** Exit codes of the CLI (DESIGN: 0 done, 1 failed, 2 usage, 3 refused, 4 pending or expired, 5 unreachable, 6 unknown, 130). */
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 130;
@@ -29,7 +33,7 @@ export class PraError extends Error {
   readonly values: Readonly<Record<string, string | number>>;
 
   constructor(code: ErrorCode, values: Readonly<Record<string, string | number>> = {}, cause?: unknown) {
-    const [layer, exit, say, hint] = en[code];
+    const [layer, exit, say, hint] = refusals[code];
     super(fill(say, values), cause === undefined ? undefined : { cause });
     this.code = code;
     this.layer = layer;

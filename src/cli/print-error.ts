@@ -3,6 +3,7 @@ import { problemsOf } from '../config.ts';
 import { problemLine } from '../config/problem.ts';
 import type { PraError } from '../errors.ts';
 import { RuleSentences } from '../request/context-rules.ts';
+import { FreezeReason } from '../request/freezes.ts';
 import { painter, type CliIo } from './cli-io.ts';
 import { oneLine } from './plain-text.ts';
 import { say } from './say.ts';
@@ -14,15 +15,17 @@ export const detailsOf = (error: PraError): readonly string[] => {
   return [...config, ...catalog].map(oneLine);
 };
 
-/** What the operator wrote to the rules that refuse: for people at this machine, never for a model. */
-const ruleSentencesOf = ({ cause }: PraError): readonly string[] =>
+/** What people wrote about a refusal, to a rule or a freeze: for people at this machine, never for a model. */
+const sentencesOf = ({ cause }: PraError): readonly string[] =>
   cause instanceof RuleSentences
     ? cause.refusedBy.map(({ name, sentence }) => `${name}: ${oneLine(sentence)}`)
-    : [];
+    : cause instanceof FreezeReason
+      ? [oneLine(cause.reason)]
+      : [];
 
 /** Says an error once: the sentence, the rule that decided, what to do next. With `json` on standard output, as an object. */
 export const printError = (io: CliIo, error: PraError, json: boolean): void => {
-  const details = [...detailsOf(error), ...ruleSentencesOf(error)];
+  const details = [...detailsOf(error), ...sentencesOf(error)];
   if (json) {
     const { code, layer, message, hint, exit } = error;
     io.stdout.write(`${JSON.stringify({ error: { code, layer, message, hint, exit, details } })}\n`);

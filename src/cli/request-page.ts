@@ -54,6 +54,7 @@ const headSection = (page: Page, view: RequestView, hasOffer: boolean): void => 
   page.line(`  ${say('request.asked', { requester: oneLine(view.requester), created: view.created_at })}`);
   page.field(say('request.state'), view.state);
   if (view.renew_of !== null) page.field(say('request.renews'), view.renew_of);
+  if (view.undo_of !== null) page.field(say('request.undoes'), view.undo_of);
   if (view.decided_by !== null) page.field(say('request.decided'), oneLine(view.decided_by));
   if (view.state === 'PENDING' && (view.signatures_needed ?? 1) > 1)
     page.field(say('request.signatures'), signaturesLine(view));

@@ -7,6 +7,7 @@ import type { CliParts } from './cli-parts.ts';
 import { addActions } from './commands/actions.ts';
 import { addApprove } from './commands/approve.ts';
 import { addAudit } from './commands/audit.ts';
+import { addCancel } from './commands/cancel.ts';
 import { addCatalog } from './commands/catalog.ts';
 import { addCosign } from './commands/cosign.ts';
 import { addDeny } from './commands/deny.ts';
@@ -26,6 +27,8 @@ import { addShow } from './commands/show.ts';
 import { addTarget } from './commands/target.ts';
 import { addWatch } from './commands/watch.ts';
 import { addTicket } from './commands/ticket.ts';
+import { addUnapprove } from './commands/unapprove.ts';
+import { addUndo } from './commands/undo.ts';
 import { addWithdraw } from './commands/withdraw.ts';
 import { printError } from './print-error.ts';
 
@@ -50,7 +53,10 @@ const COMMANDS = [
   addTicket,
   addCosign,
   addDeny,
+  addUnapprove,
   addExecute,
+  addCancel,
+  addUndo,
   addWithdraw,
   addRenew,
   addAudit,

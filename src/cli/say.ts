@@ -1,7 +1,8 @@
 import { cliEn } from '../messages/cli-en.ts';
 import { keysEn } from '../messages/keys-en.ts';
+import { stopEn } from '../messages/stop-en.ts';
 
-const sentences = { ...cliEn, ...keysEn };
+const sentences = { ...cliEn, ...keysEn, ...stopEn };
 
 export type LabelKey = keyof typeof sentences;
 

@@ -1,14 +1,11 @@
-import { PraError } from '../errors.ts';
 import type { ApprovalSheet } from '../request/desk.ts';
+import { openSigner } from './approver-signature.ts';
 import type { CliContext } from './cli-context.ts';
 import type { CliIo } from './cli-io.ts';
-import type { CliApp, TicketSigner } from './cli-parts.ts';
 import { Page } from './page.ts';
 import { recapSection, requestPage } from './request-page.ts';
 import { say } from './say.ts';
 import type { Terminal } from './terminal.ts';
-
-const PASSPHRASE_TRIES = 3;
 
 /**
  * Shows a person what there is to sign, asks, and signs it with the passphrase that they type, unless they said no or that they deny it.
@@ -17,15 +14,12 @@ const PASSPHRASE_TRIES = 3;
  */
 export const signSheet = async (on: {
   readonly context: CliContext;
-  readonly app: CliApp;
   readonly terminal: Terminal;
   readonly screen: CliIo['stdout'];
   readonly sheet: ApprovalSheet;
   readonly recheck: () => void;
 }): Promise<{ readonly signature: string } | 'no' | 'deny'> => {
-  const { context, app, terminal, screen, sheet } = on;
-  const { approver } = context.config();
-  if (approver === undefined) throw new PraError('APPROVER_MISSING');
+  const { context, terminal, screen, sheet } = on;
   const page = Page.for(context.io, screen === context.io.stderr ? 'stderr' : 'stdout');
   screen.write(
     recapSection(requestPage(page, sheet.view, sheet), sheet)
@@ -35,7 +29,7 @@ export const signSheet = async (on: {
   const answer = await ask(terminal, sheet);
   if (answer !== 'yes') return answer;
   on.recheck();
-  const signer = await openSigner(terminal, app, approver.principal, (text) => screen.write(text));
+  const signer = await openSigner(context, terminal, (text) => screen.write(text));
   return { signature: signer.sign(sheet.ticket, sheet.namespace) };
 };
 
@@ -45,23 +39,4 @@ const ask = async (terminal: Terminal, { offer }: ApprovalSheet): Promise<'yes' 
   const answer = await terminal.ask(say(isHigh ? 'approve.ask_host' : 'approve.ask', { host: offer.host }));
   if (isHigh ? answer === offer.host : /^(?:y|yes)$/iu.test(answer)) return 'yes';
   return /^d$/iu.test(answer) ? 'deny' : 'no';
-};
-
-const openSigner = async (
-  terminal: Terminal,
-  app: CliApp,
-  principal: string,
-  write: (text: string) => unknown,
-): Promise<TicketSigner> => {
-  for (let left = PASSPHRASE_TRIES; ; left -= 1) {
-    const passphrase = await terminal.askHidden(say('approve.passphrase', { principal }));
-    try {
-      return await app.openApprover(passphrase);
-    } catch (error) {
-      if (!(error instanceof PraError) || error.code !== 'KEY_PASSPHRASE' || left <= 1) throw error;
-      write(`${say('approve.wrong')}\n`);
-    } finally {
-      passphrase.fill(0);
-    }
-  }
 };

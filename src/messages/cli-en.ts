@@ -131,6 +131,7 @@ export const cliEn = {
   'request.signatures_some':
     '{given} of {needed} signatures, by {by}; still needed: {more} more, within {minutes} min',
   'request.signatures_some_elsewhere': '{given} of {needed} signatures, by {by}; still needed: {more} more',
+  'request.undoes': 'takes back',
   'request.renews': 'renews',
   'request.next': 'Next: {next}',
   'offer.title': 'What the host says it will do (signed with its host key {key})',

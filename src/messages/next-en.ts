@@ -1,5 +1,9 @@
 import type { State } from '../request/types.ts';
 
+/** Added for a run whose definition says which action takes it back. `{args}` are values of that run. */
+export const undoStep =
+  'To take it back, {action} {args} can be proposed for the same host (a person: mcp-pra undo {id}).';
+
 /** The next step for each state of a request, for models and people. `{id}` is the request's id. */
 export const nextStep: Readonly<Record<State, string>> = {
   PROPOSED: 'It is being filed; ask again in a moment.',

@@ -16,9 +16,27 @@ export const decision = (caller: Caller, request: StoredRequest, code: string) =
     request: request.id,
   }) as const;
 
+/** A row about a request; without a caller, its host is who acts. */
+export const rowAbout = (
+  request: StoredRequest,
+  caller: Caller | undefined,
+  kind: LedgerEntry['kind'],
+  code: string,
+  detail?: LedgerEntry['detail'],
+): LedgerEntry => ({
+  kind,
+  code,
+  actor: caller === undefined ? `host/${request.host}` : actorOf(caller),
+  host: request.host,
+  subject: request.action,
+  request: request.id,
+  ...(detail === undefined ? {} : { detail }),
+});
+
 /** Names of calls as subjects of rows. */
 const CALLS = [
   'approve',
+  'cancel',
   'cosign',
   'deny',
   'execute',
@@ -27,8 +45,11 @@ const CALLS = [
   'import',
   'list',
   'renew',
+  'review',
   'sheet',
   'tool',
+  'undo',
+  'unfreeze',
   'withdraw',
 ];
 

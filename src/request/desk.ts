@@ -1,7 +1,10 @@
 import type { Catalog, Facts, Impact } from '../catalog/types.ts';
 import type { PraError } from '../errors.ts';
 import type { Board } from './board.ts';
+import type { FreezeDesk } from './freeze-desk.ts';
 import type { HostEntry } from './ports.ts';
+import type { BuiltInWord } from './built-in.ts';
+import type { CancelDraft } from './stops.ts';
 import type { Caller, Offer, Receipt, RequestId, SignedText, State } from './types.ts';
 
 /** How one diagnostic ended on one host. A tool that is not installed is `not_present`: data, not an error. */
@@ -67,6 +70,8 @@ export interface RequestView {
   readonly output: string | null;
   readonly output_truncated: boolean;
   readonly renew_of: RequestId | null;
+  /** The ended request that this one takes back. */
+  readonly undo_of: RequestId | null;
   /** The next step, in our words. */
   readonly next: string;
 }
@@ -184,8 +189,36 @@ export interface PersonDesk extends ModelDesk {
   importSignature(caller: Caller, block: string): Promise<RequestView>;
   /** Says no, also to what was approved already and has not begun; then as `withdraw`. */
   deny(caller: Caller, id: string, note: string, options?: WaitOptions): Promise<RequestView>;
+  /** Whether somebody has signed it: then a ticket exists, which only its host can burn. */
+  isSigned(id: string): boolean;
   /** A new request with the same content, linked to an expired one. */
   renew(caller: Caller, id: string): Promise<RequestView>;
+  /**
+   * Asks a host to lift its freeze (`unfreeze`), or to close a break-glass session as looked at (`review`, with `incident`): a request
+   * like an action's, HIGH by itself. Throws what `propose` throws, INCIDENT_BAD.
+   */
+  ask(
+    caller: Caller,
+    query: {
+      readonly word: BuiltInWord;
+      readonly host: string;
+      readonly args: Readonly<Record<string, string>>;
+      readonly reason: string;
+    },
+    options?: WaitOptions,
+  ): Promise<RequestView>;
+  /** Proposes what the definition of an ended run says takes it back. Throws UNDO_NONE, STATE_CONFLICT and what `propose` throws. */
+  undo(caller: Caller, id: string, reason: string, options?: WaitOptions): Promise<RequestView>;
+  /** What a person signs to stop a run. Throws STATE_CONFLICT, NOT_CANCELLABLE, REASON_BAD. */
+  cancelDraft(caller: Caller, id: string, reason: string): CancelDraft;
+  /** Has the run stopped; the view says how it ended, or that it goes on. Throws TARGET_REFUSED, SIGNATURE_INVALID. */
+  cancel(
+    caller: Caller,
+    draft: CancelDraft,
+    signed: { readonly principal: string; readonly signature: string },
+    options?: WaitOptions,
+  ): Promise<RequestView>;
+  readonly freezes: FreezeDesk;
   /** Settles UNKNOWN and orphaned DISPATCHING/RUNNING requests by asking their hosts; returns how many were settled. */
   reconcile(options?: { readonly signal?: AbortSignal }): Promise<number>;
 }

@@ -2,6 +2,8 @@ import type { Catalog } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
 import { openCosigning } from './cosigning.ts';
 import type { ApprovalSheet, ModelDesk, PersonDesk, RequestView, WaitOptions } from './desk.ts';
+import { definitionFor, isBuiltIn } from './built-in.ts';
+import { FreezeDesk } from './freeze-desk.ts';
 import { HostClocks } from './host-clocks.ts';
 import { decision, refusalRow } from './desk-rows.ts';
 import { look } from './look.ts';
@@ -15,6 +17,7 @@ import { CallRate } from './call-rate.ts';
 import { RunnerClient } from './runner-client.ts';
 import { Runs } from './runs.ts';
 import type { SessionSource } from './session-source.ts';
+import { openStops, undoProposal } from './stops.ts';
 import { EXECUTE_MS, namespaceOf, ticketFor } from './ticket-for.ts';
 import type { Caller, Offer, SignedText, StoredRequest } from './types.ts';
 import { viewOf, type Moment } from './view.ts';
@@ -65,13 +68,17 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   const lookParts = { catalog, policy, channel, store, clock, clocks, maxHosts, onError };
   const executeMs = parts.executeMs ?? EXECUTE_MS;
   const proposalParts = { catalog, policy, runner, store, clock, autoSigner, onError, executeMs };
+  const hostNames = parts.hosts.map(({ name }) => name);
+  const freezes = new FreezeDesk({ hosts: hostNames, policy, runner, channel, store, clock, onError });
 
   const current = (id: string): StoredRequest => {
     store.expireDue();
     return store.find(id);
   };
   const moment = (): Moment => ({ wall: clock.now(), steady: store.time() });
-  const view = (id: string): RequestView => viewOf(store.find(id), moment(), runs.output(id));
+  const viewed = (request: StoredRequest): RequestView =>
+    viewOf(request, moment(), runs.output(request.id), undoProposal(catalog, request));
+  const view = (id: string): RequestView => viewed(store.find(id));
 
   /** Writes a refusal down before it is shown; returns it. A loop of refusals is counted, not told one by one. */
   const refused = (caller: Caller, subject: string, thrown: unknown): PraError => {
@@ -111,6 +118,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
 
   /** The configuration or the hour may be another than at the proposal: what is forbidden now is not run any more. Names the rules. */
   const requireAllowed = (request: StoredRequest): string => {
+    if (!isBuiltIn(request.action)) freezes.requireOpen(request.host);
     const action = catalog.actions.get(request.action);
     if (action !== undefined) policy.impactOf(action);
     return namesOf(policy.recheck(request, clock.now()).raisedBy);
@@ -180,7 +188,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     list: (caller, filter) =>
       guardedNow(caller, 'list', () => {
         store.expireDue();
-        return store.list(filter).map((request) => viewOf(request, moment(), runs.output(request.id)));
+        return store.list(filter).map(viewed);
       }),
     withdraw: (caller, id, options = {}) =>
       guarded(caller, 'withdraw', () => takeBack(caller, id, 'withdraw', {}, options)),
@@ -214,14 +222,9 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     offerText: SignedText,
     signer?: string,
   ): Promise<ApprovalSheet> => {
-    const action = catalog.actions.get(request.action);
-    if (action === undefined)
-      throw new PraError('ACTION_UNKNOWN', { names: [...catalog.actions.keys()].join(', ') });
     const rules = requireAllowed(request);
     const offer = await runner.verifyOffer(request.host, offerText);
-    if (offer.definition !== action.digest) {
-      throw new PraError('DEFINITION_DIFFERS', { host: request.host, definition: action.name });
-    }
+    const action = definitionFor(catalog, request, offer.definition);
     const ledger = store.ledgerHead();
     // Who signs after the first one signs the same text.
     const ticket =
@@ -283,6 +286,17 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
 
   const cosigning = openCosigning({ store, current, sheetOf, requireAllowed, approve, rowOf: decision });
 
+  const stops = openStops({
+    catalog,
+    store,
+    clock,
+    runs,
+    guarded,
+    guardedNow,
+    current,
+    outcome,
+    propose: proposeAnd,
+  });
   const person: PersonDesk = {
     ...model,
     board: openBoard(store, clock),
@@ -307,6 +321,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
         const decisionNote = note.slice(0, 400).toWellFormed();
         return takeBack(caller, id, 'deny', { decisionNote }, options);
       }),
+    isSigned: (id) => current(id).signatures.length > 0,
     renew: (caller, id) =>
       guarded(caller, 'renew', async () => {
         const old = current(id);
@@ -316,13 +331,26 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
         const args = Object.fromEntries(old.args);
         return proposeAnd(
           caller,
-          { host, action, reason, impact, args, autoApprove: false, renewOf: old.id },
+          {
+            host,
+            action,
+            reason,
+            impact,
+            args,
+            autoApprove: false,
+            renewOf: old.id,
+            isBuiltIn: isBuiltIn(action),
+          },
           {},
         );
       }),
-    reconcile: (options = {}) => {
+    ...stops,
+    freezes,
+    reconcile: async (options = {}) => {
       store.expireDue();
-      return runs.reconcile(options.signal);
+      const [settled] = await Promise.all([runs.reconcile(options.signal), freezes.send(options.signal)]);
+      freezes.tidy();
+      return settled;
     },
   };
 

@@ -19,7 +19,7 @@ export interface OperatorPolicy {
 }
 
 /** Reserved words of the runner channel that carry no action. */
-export type RunnerWord = 'prepare' | 'status' | 'result' | 'fence' | 'version';
+export type RunnerWord = 'prepare' | 'status' | 'result' | 'fence' | 'cancel' | 'freeze' | 'version';
 
 /** Connecting, queueing and the network, on top of what the target itself allows. Seconds. */
 const MARGIN_SECONDS = 15;
@@ -157,7 +157,7 @@ export class Policy {
     return seconds <= 0 ? undefined : makeGrant({ ...grant, seconds });
   }
 
-  /** Words that start nothing: the target answers them to whoever holds the runner key and the ticket's hash. */
+  /** Words that start nothing. What stops something (`fence`, `cancel`, `freeze`) carries its signed ticket; the target answers the others to whoever holds the runner key and the ticket's hash. */
   ask(host: string, word: RunnerWord, input: Buffer, waitSeconds = 0): Grant {
     return makeGrant({
       account: 'runner',

@@ -1,3 +1,4 @@
+import type { FreezeStore } from './freezes.ts';
 import type { Grant } from './grant.ts';
 import type { LedgerEntry, LedgerRow } from './ledger-entry.ts';
 import type { LifecycleEvent } from './lifecycle.ts';
@@ -88,6 +89,7 @@ export type RequestPatch = Partial<
  * immediate transaction that writes its ledger row too, or nothing.
  */
 export interface Store {
+  readonly freezes: FreezeStore;
   /** Inserts in state PROPOSED. Throws STORE_BROKEN. */
   create(request: Omit<StoredRequest, 'state' | 'updatedAt'>, entry: LedgerEntry): StoredRequest;
   get(id: string): StoredRequest | undefined;
@@ -98,7 +100,8 @@ export interface Store {
    * Applies an event by the lifecycle table. Throws STATE_CONFLICT when the table has no such edge from the state that
    * the row has inside the transaction: of two racing callers exactly one wins. Throws SIGNED_MEANWHILE when the patch would lose a
    * signature that the row has by then. With a one-time password's proof its step is compared and set in the same transaction:
-   * OTP_USED when somebody was faster, and nothing happened.
+   * OTP_USED when somebody was faster, and nothing happened. Throws FROZEN for what would
+   * start something on a host that is frozen here; a successful `unfreeze` releases the host in the same transaction.
    */
   transition(
     id: string,

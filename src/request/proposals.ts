@@ -3,13 +3,14 @@ import type { Action, Catalog, Impact } from '../catalog/types.ts';
 import { PraError } from '../errors.ts';
 import { mask } from './mask.ts';
 import { neutralise } from './neutralise.ts';
+import { builtInAction, builtInArgs, isBuiltIn } from './built-in.ts';
 import { namesOf, type Verdict } from './context-rules.ts';
 import { higher } from './impact.ts';
 import type { Policy } from './policy.ts';
 import type { AutoSigner, Clock, Store } from './ports.ts';
+import { checkReason } from './reason.ts';
 import { newRequestId } from './request-id.ts';
 import type { RunnerClient } from './runner-client.ts';
-import { fitsTicket } from './ticket.ts';
 import { ticketFor } from './ticket-for.ts';
 import type { ArgList, Caller, Draft, Offer, RequestId, SignedText, StoredRequest } from './types.ts';
 
@@ -34,6 +35,9 @@ export interface Proposal {
   readonly autoApprove: boolean;
   readonly impact?: Impact;
   readonly renewOf?: RequestId;
+  readonly undoOf?: RequestId;
+  /** A word of the product's own (built-in.ts) instead of an action of the catalog. Only a person asks for one. */
+  readonly isBuiltIn?: boolean;
 }
 
 /** From the proposal to the first decision. DESIGN §7. */
@@ -50,7 +54,8 @@ export const propose = async (
   signal?: AbortSignal,
 ): Promise<StoredRequest> => {
   const actor = `${caller.principal}/${caller.client}`;
-  const action = parts.catalog.actions.get(proposal.action);
+  const action =
+    proposal.isBuiltIn === true ? builtInAction(proposal.action) : parts.catalog.actions.get(proposal.action);
   if (action === undefined)
     throw new PraError('ACTION_UNKNOWN', { names: [...parts.catalog.actions.keys()].join(', ') });
   const host = parts.policy.host(proposal.host).name;
@@ -62,7 +67,9 @@ export const propose = async (
   });
   const asked = higher(parts.policy.impactOf(action), proposal.impact ?? 'LOW');
   const least = higher(asked, verdict.impact);
-  const args = toArgList(checkArgs(action, proposal.args));
+  const args = isBuiltIn(action.name)
+    ? builtInArgs(action.name, proposal.args)
+    : toArgList(checkArgs(action, proposal.args));
   const reason = checkReason(proposal.reason);
   const draft: Draft = {
     id: newRequestId(),
@@ -112,7 +119,7 @@ export const propose = async (
       refusal: undefined,
       receipt: undefined,
       renewOf: proposal.renewOf,
-      undoOf: undefined,
+      undoOf: proposal.undoOf,
     },
     {
       ...row,
@@ -121,7 +128,12 @@ export const propose = async (
       detail: { args: shown(offer.args), impact: offer.impact, rule },
     },
   );
-  const automatic = proposal.autoApprove && parts.policy.autoApprove && offer.impact === 'LOW' && offer.auto;
+  const automatic =
+    proposal.autoApprove &&
+    parts.policy.autoApprove &&
+    offer.impact === 'LOW' &&
+    offer.auto &&
+    parts.store.freezes.holding(host) === undefined;
   const signed = automatic ? await autoSign(parts, draft.id, offer, fetched, reason) : undefined;
   if (signed === 'failed') return askPerson(parts, row, `${rule}; the auto key could not sign`);
   return signed === undefined ? askPerson(parts, row, rule) : autoApprove(parts, row, signed);
@@ -196,14 +208,6 @@ const checkOffer = (draft: Draft, action: Action, offer: Offer): void => {
   }
   if (higher(offer.impact, draft.impact) !== offer.impact) throw wrong('OFFER_IMPACT');
   if (offer.mode !== draft.mode) throw wrong('OFFER_MODE');
-};
-
-/** One line of what can be seen: what an approver reads on the screen is what is signed. */
-const checkReason = (given: string): string => {
-  const reason = neutralise(given.normalize('NFC')).text.replaceAll(/\s+/gu, ' ').trim();
-  // 400 characters as percent-encoded in the ticket (docs/wire-protocol.md): what an approver reads on one screen.
-  if (!fitsTicket(reason)) throw new PraError('REASON_BAD');
-  return reason;
 };
 
 /**

@@ -1,6 +1,7 @@
 import { targetAdvice } from '../messages/target-en.ts';
 import { PraError } from '../errors.ts';
 import type { Action } from '../catalog/types.ts';
+import type { FreezeOrder } from './freezes.ts';
 import { serialiseDraft } from './draft.ts';
 import type { Grant } from './grant.ts';
 import { verifyHostSigned } from './host-signature.ts';
@@ -53,6 +54,12 @@ interface Said {
   /** The connection ended before an exit status and without a refusal. */
   readonly isLost: boolean;
 }
+
+/** What a receipt must be about. */
+type About = Pick<StoredRequest, 'id' | 'host' | 'action'>;
+
+/** How long a target waits for the end of a run that it stops. Seconds. */
+const CANCEL_WAIT = 25;
 
 /** What `version` says of a target's runner side. */
 export type RunnerVersion = Extract<RunnerEvent, { event: 'version' }>;
@@ -110,6 +117,26 @@ export class RunnerClient {
     return this.#converse(request, grant, signal === undefined ? {} : { signal });
   }
 
+  /** Hands in a signed ticket of kind `freeze`. */
+  async freeze(order: FreezeOrder, signal?: AbortSignal): Promise<RunnerOutcome> {
+    const { id, host, ticket, signature } = order;
+    const input = serialiseSubmission({ ticketText: ticket, signatures: [signature], offer: undefined });
+    const grant = this.#policy.ask(host, 'freeze', Buffer.from(input));
+    return this.#converse({ id, host, action: 'freeze' }, grant, signal === undefined ? {} : { signal });
+  }
+
+  /** Has a run stopped by a signed ticket of kind `cancel`; answers the receipt of the run. Waits as long as the target does for its end. */
+  async cancel(
+    request: StoredRequest,
+    signed: { readonly ticket: string; readonly signature: string },
+    signal?: AbortSignal,
+  ): Promise<RunnerOutcome> {
+    const { offer } = request;
+    const input = serialiseSubmission({ ticketText: signed.ticket, signatures: [signed.signature], offer });
+    const grant = this.#policy.ask(request.host, 'cancel', Buffer.from(input), CANCEL_WAIT);
+    return this.#converse(request, grant, signal === undefined ? {} : { signal });
+  }
+
   /** The state (`status`) or output from an offset and the state (`result`), waiting up to 25 s for the end. */
   async query(
     request: StoredRequest,
@@ -148,7 +175,7 @@ export class RunnerClient {
     return event;
   }
 
-  async #converse(request: StoredRequest, grant: Grant, follow: RunnerFollow): Promise<RunnerOutcome> {
+  async #converse(request: About, grant: Grant, follow: RunnerFollow): Promise<RunnerOutcome> {
     let said: Said;
     try {
       said = await this.#exec(grant, follow);
@@ -166,7 +193,7 @@ export class RunnerClient {
     return { kind: 'lost', cause: new PraError('OUTCOME_UNKNOWN', { id: request.id, host: request.host }) };
   }
 
-  async #verifyReceipt(request: StoredRequest, signed: SignedText): Promise<VerifiedReceipt> {
+  async #verifyReceipt(request: About, signed: SignedText): Promise<VerifiedReceipt> {
     const { host } = request;
     let receipt: Receipt;
     try {

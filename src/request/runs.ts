@@ -1,13 +1,20 @@
 import { sha256 } from '../catalog/digest.ts';
-import type { Action, Catalog } from '../catalog/types.ts';
+import type { Catalog } from '../catalog/types.ts';
 import { PraError } from '../errors.ts';
+import { definitionFor } from './built-in.ts';
+import { rowAbout } from './desk-rows.ts';
 import type { WaitOptions } from './desk.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { isTerminal, next, type LifecycleEvent } from './lifecycle.ts';
 import { OutputView } from './output-view.ts';
 import type { Clock, Processes, RequestPatch, Store } from './ports.ts';
 import { parseReceipt } from './receipt.ts';
-import type { RunnerClient, RunnerOutcome, VerifiedReceipt } from './runner-client.ts';
+import {
+  targetRefusal,
+  type RunnerClient,
+  type RunnerOutcome,
+  type VerifiedReceipt,
+} from './runner-client.ts';
 import type { Caller, ReceiptState, RequestId, State, StoredRequest } from './types.ts';
 import type { ShownOutput } from './view.ts';
 import { within } from './within.ts';
@@ -75,14 +82,14 @@ export class Runs {
   /** Starts an approved request, or does nothing when another caller was first. Throws NOT_APPROVED, REQUEST_EXPIRED. */
   start(caller: Caller, request: StoredRequest): void {
     const { store, clock, processes } = this.#parts;
-    const action = this.#actionOf(request);
+    const action = definitionFor(this.#parts.catalog, request);
     let dispatched: StoredRequest;
     try {
       dispatched = store.transition(
         request.id,
         'dispatch',
         { dispatcher: processes.own },
-        this.#row(request, caller, 'dispatch', 'dispatch'),
+        rowAbout(request, caller, 'dispatch', 'dispatch'),
       );
     } catch (error) {
       if (error instanceof PraError && error.code === 'STATE_CONFLICT' && this.#movedOn(request)) return;
@@ -117,6 +124,21 @@ export class Runs {
       this.#ask(this.#parts.store.find(request.id), 0, wait.signal),
     );
     await within(asking, wait.waitMs ?? FIRST_WORD_MS, wait.signal);
+  }
+
+  /**
+   * Hands in a signed ticket that stops a run, and writes down what the host says of the run: its end, or that it goes on. Throws
+   * TARGET_REFUSED, and what the channel throws when the host was not reached: whether it was stopped is then not known.
+   */
+  async cancel(
+    request: StoredRequest,
+    signed: { readonly ticket: string; readonly signature: string },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const outcome = await this.#parts.runner.cancel(request, signed, signal);
+    if (outcome.kind === 'lost') throw outcome.cause;
+    if (outcome.receipt !== undefined) this.#take(request.id, outcome.receipt, undefined);
+    if (outcome.kind === 'refused') throw targetRefusal(request.host, outcome.layer, outcome.code);
   }
 
   /**
@@ -336,7 +358,7 @@ export class Runs {
   #step(id: RequestId, event: LifecycleEvent, patch: RequestPatch, detail?: LedgerEntry['detail']): void {
     const request = this.#parts.store.find(id);
     if (next(request.state, event) === undefined) return;
-    const row = this.#row(request, undefined, 'outcome', event, detail);
+    const row = rowAbout(request, undefined, 'outcome', event, detail);
     try {
       this.#parts.store.transition(id, event, patch, row);
     } catch (error) {
@@ -353,37 +375,9 @@ export class Runs {
     }
   }
 
-  #row(
-    request: StoredRequest,
-    caller: Caller | undefined,
-    kind: LedgerEntry['kind'],
-    code: string,
-    detail?: LedgerEntry['detail'],
-  ): LedgerEntry {
-    return {
-      kind,
-      code,
-      actor: caller === undefined ? `host/${request.host}` : `${caller.principal}/${caller.client}`,
-      host: request.host,
-      subject: request.action,
-      request: request.id,
-      ...(detail === undefined ? {} : { detail }),
-    };
-  }
-
   #movedOn(request: StoredRequest): boolean {
     const state = this.#parts.store.find(request.id).state;
     return state !== request.state && (UNSETTLED.includes(state) || isTerminal(state));
-  }
-
-  #actionOf(request: StoredRequest): Action {
-    const action = this.#parts.catalog.actions.get(request.action);
-    if (action === undefined)
-      throw new PraError('ACTION_UNKNOWN', { names: [...this.#parts.catalog.actions.keys()].join(', ') });
-    if (action.digest !== request.definition) {
-      throw new PraError('DEFINITION_DIFFERS', { host: request.host, definition: action.name });
-    }
-    return action;
   }
 
   #keep(id: RequestId, view: OutputView): OutputView {

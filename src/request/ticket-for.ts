@@ -1,5 +1,6 @@
 import { sha256 } from '../catalog/digest.ts';
 import type { Impact } from '../catalog/types.ts';
+import { ticketKindOf } from './built-in.ts';
 import { serialiseTicket } from './ticket.ts';
 import type { Offer, SignedText, StoredRequest } from './types.ts';
 import { wireTime } from './wire-time.ts';
@@ -33,7 +34,7 @@ export const ticketFor = (given: {
   const { request, offer } = given;
   const lastsMs = given.executeMs + (offer.requires.count > 1 ? COSIGN_MS : 0);
   return serialiseTicket({
-    kind: 'action',
+    kind: ticketKindOf(request.action),
     id: request.id,
     host: offer.host,
     hostKey: offer.hostKey,

@@ -1,4 +1,4 @@
-import { nextStep } from '../messages/next-en.ts';
+import { nextStep, undoStep } from '../messages/next-en.ts';
 import type { RequestView } from './desk.ts';
 import { isTerminal } from './lifecycle.ts';
 import { mask } from './mask.ts';
@@ -34,6 +34,20 @@ const secondsLeft = (request: StoredRequest, { steady }: Moment): number | null 
   return null;
 };
 
+/** What would take a run back (stops.ts). */
+export interface UndoHint {
+  readonly action: string;
+  readonly args: Readonly<Record<string, unknown>>;
+}
+
+const nextOf = ({ id, state }: StoredRequest, undo: UndoHint | undefined): string => {
+  const step = nextStep[state].replaceAll('{id}', id);
+  if (undo === undefined) return step;
+  const args = Object.entries(undo.args).map(([name, value]) => `${name}=${String(value)}`);
+  const back = undoStep.replaceAll('{id}', id).replaceAll('{action}', undo.action);
+  return `${step} ${back.replaceAll('{args}', args.join(' ')).replaceAll('  ', ' ')}`;
+};
+
 /** What others wrote (a host in its offer, a person in a note), fit to be shown on a line. */
 const shown = (text: string): string => mask(neutralise(text).text).text;
 
@@ -41,7 +55,12 @@ const offerOf = (request: StoredRequest): Offer | undefined =>
   request.offer === undefined ? undefined : parseOffer(request.offer.text);
 
 /** The request as models and people see it. */
-export const viewOf = (request: StoredRequest, now: Moment, output?: ShownOutput): RequestView => {
+export const viewOf = (
+  request: StoredRequest,
+  now: Moment,
+  output?: ShownOutput,
+  undo?: UndoHint,
+): RequestView => {
   const receipt = request.receipt === undefined ? undefined : parseReceipt(request.receipt.text);
   const offer = offerOf(request);
   return {
@@ -68,7 +87,8 @@ export const viewOf = (request: StoredRequest, now: Moment, output?: ShownOutput
     output: output?.text ?? null,
     output_truncated: output?.truncated ?? false,
     renew_of: request.renewOf ?? null,
-    next: nextStep[request.state].replaceAll('{id}', request.id),
+    undo_of: request.undoOf ?? null,
+    next: nextOf(request, undo),
   };
 };
 

@@ -6,6 +6,7 @@ import { dispatcher } from './migrations/0002-dispatcher.ts';
 import { steadyTimeAndSignatures } from './migrations/0003-steady-time-and-signatures.ts';
 import { signaturesGrow } from './migrations/0004-signatures-grow.ts';
 import { otp } from './migrations/0005-otp.ts';
+import { freezes } from './migrations/0006-freezes.ts';
 
 /** Forward only: a published one is never edited; the n-th takes the schema from version n-1 to n. */
 const MIGRATIONS: readonly string[] = [
@@ -14,6 +15,7 @@ const MIGRATIONS: readonly string[] = [
   steadyTimeAndSignatures,
   signaturesGrow,
   otp,
+  freezes,
 ];
 
 /** The schema version this program knows. */

@@ -1,4 +1,6 @@
 import { PraError } from '../errors.ts';
+import { isBuiltIn } from '../request/built-in.ts';
+import { frozenError } from '../request/freezes.ts';
 import type { LedgerEntry, LedgerRow } from '../request/ledger-entry.ts';
 import { next, type LifecycleEvent } from '../request/lifecycle.ts';
 import type { OtpProof } from '../request/otp-proof.ts';
@@ -9,6 +11,7 @@ import type { AuditMirror } from './audit-mirror.ts';
 import { CommitWatch } from './commit-watch.ts';
 import type { Database } from './database.ts';
 import { decideBy, executeBy, isOverdue } from './deadlines.ts';
+import { FreezeTable } from './freeze-table.ts';
 import type { Ledger } from './ledger.ts';
 import { OtpTable } from './otp-table.ts';
 import { RequestTable } from './request-table.ts';
@@ -35,6 +38,7 @@ export class SqliteStore implements Store {
   readonly #parts: StoreParts;
   readonly #requests: RequestTable;
   readonly #otp: OtpTable;
+  readonly freezes: FreezeTable;
   readonly #watch: CommitWatch;
   /** Commits of this connection, which its own data_version does not show. */
   #commits = 0;
@@ -45,6 +49,13 @@ export class SqliteStore implements Store {
     this.#parts = parts;
     this.#requests = new RequestTable(parts.database);
     this.#otp = new OtpTable(parts.database);
+    this.freezes = new FreezeTable({
+      database: parts.database,
+      change: (work) => this.#change(work),
+      read: (work) => this.#read(work),
+      append: (entry) => parts.ledger.append(entry),
+      now: () => this.#now(),
+    });
     this.#watch = new CommitWatch(`${parts.database.name}-wal`, () => this.#version());
     this.#seen = this.#version();
   }
@@ -77,8 +88,10 @@ export class SqliteStore implements Store {
       if (state === undefined) throw new PraError('STATE_CONFLICT', { id, state: request.state, event });
       // Of two who sign at the same moment the second one looks again: no signature is lost.
       if (!keepsSignatures(request, patch)) throw new PraError('SIGNED_MEANWHILE', { id });
+      if (STARTS.includes(event) && !isBuiltIn(request.action)) this.#refuseFrozen(request.host);
       const { seq } = this.#append(entry, otp);
       const changed = { ...patched(request, patch), state, updatedAt: this.#now() };
+      if (event === 'succeed' && request.action === 'unfreeze') this.freezes.releaseWithin(request.host, seq);
       const until = executeBy(event, request, now, this.#parts.executeMs) ?? request.executeBy;
       return this.#requests.update(
         { ...changed, decideBy: decideBy(event, request, now), executeBy: until },
@@ -184,6 +197,12 @@ export class SqliteStore implements Store {
     return this.#parts.ledger.append(entry);
   }
 
+  /** Inside the transaction: of a freeze and a dispatch that race, the later one sees the other. */
+  #refuseFrozen(host: string): void {
+    const freeze = this.freezes.holds(host);
+    if (freeze !== undefined) throw frozenError(host, freeze);
+  }
+
   #expire(request: StoredRequest): void {
     const { seq } = this.#parts.ledger.append({
       kind: 'expiry',
@@ -230,6 +249,9 @@ export class SqliteStore implements Store {
 
 const keepsSignatures = ({ signatures }: StoredRequest, patch: RequestPatch): boolean =>
   patch.signatures === undefined || signatures.every((one, index) => one === patch.signatures?.[index]);
+
+/** Events that a frozen host's requests do not take. */
+const STARTS: readonly LifecycleEvent[] = ['auto_approve', 'cosign', 'approve', 'dispatch'];
 
 /** Events that a request past its time does not take any more. */
 const needsTime = (event: LifecycleEvent): boolean =>

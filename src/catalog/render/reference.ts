@@ -1,4 +1,4 @@
-import { en } from '../../messages/en.ts';
+import { refusals } from '../../errors.ts';
 import { describeParam } from '../params.ts';
 import type { Action, Catalog, Diagnostic, Param, Precheck, Verification } from '../types.ts';
 
@@ -140,7 +140,7 @@ export const renderErrorCodesPage = (): string =>
     'Every refusal and failure of mcp-pra has one of these codes. `{x}` stands for a value. Codes of the target are in ../wire-protocol.md.',
     table(
       ['code', 'layer', 'exit', 'says', 'what to do'],
-      Object.entries(en).map(([code, [layer, exit, say, hint]]) => [
+      Object.entries(refusals).map(([code, [layer, exit, say, hint]]) => [
         `\`${code}\``,
         layer,
         String(exit),

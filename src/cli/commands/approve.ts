@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { PraError, type ExitCode } from '../../errors.ts';
+import type { ExitCode } from '../../errors.ts';
+import { approverOf } from '../approver-signature.ts';
 import type { CliContext } from '../cli-context.ts';
 import { exitOfView } from '../exit-of.ts';
 import { followRun } from '../follow-run.ts';
@@ -28,15 +29,13 @@ export const addApprove = (program: Command, cli: Cli): void => {
 export const approve = async (context: CliContext, id: string, run: boolean): Promise<ExitCode> => {
   const screen = context.json ? context.io.stderr : context.io.stdout;
   const terminal = new Terminal(context.io, screen);
-  const { approver } = context.config();
-  if (approver === undefined) throw new PraError('APPROVER_MISSING');
+  const principal = approverOf(context);
   const app = await context.app();
 
-  const sheet = await app.desk.sheet(id, approver.principal);
+  const sheet = await app.desk.sheet(id, principal);
   // Reading takes minutes: nobody types a passphrase for what is over. Signing checks once more.
   const answer = await signSheet({
     context,
-    app,
     terminal,
     screen,
     sheet,
@@ -47,15 +46,15 @@ export const approve = async (context: CliContext, id: string, run: boolean): Pr
     screen.write(`${say('approve.not', { id: sheet.view.id })}\n`);
     return 4;
   }
-  const caller = { ...context.caller(), principal: approver.principal };
-  const approved = app.desk.approve(caller, sheet, { principal: approver.principal, ...answer });
+  const caller = { ...context.caller(), principal };
+  const approved = app.desk.approve(caller, sheet, { principal, ...answer });
   if (approved.state === 'PENDING') {
     const line = signaturesLine(approved);
-    screen.write(`${say('approve.cosigned', { principal: approver.principal, line, id: approved.id })}\n`);
+    screen.write(`${say('approve.cosigned', { principal, line, id: approved.id })}\n`);
     context.show(approved, (page) => page);
     return 4;
   }
-  screen.write(`${say('approve.done', { principal: approver.principal })}\n`);
+  screen.write(`${say('approve.done', { principal })}\n`);
   if (!run) {
     context.show(approved, (page) => page.line(say('approve.no_run', { id: approved.id })));
     return 0;

@@ -36,7 +36,7 @@ const cosign = async (context: CliContext, file: string, out: string | undefined
     const sheet = await app.desk.cosignSheet(block, approver.principal);
     screen.write(`${say('cosign.where', { issued: parseTicket(sheet.ticket).issued })}\n`);
     // Denying it is for the machine that has the request.
-    const signed = await signSheet({ context, app, terminal, screen, sheet, recheck: () => undefined });
+    const signed = await signSheet({ context, terminal, screen, sheet, recheck: () => undefined });
     if (signed === 'no' || signed === 'deny') {
       screen.write(`${say('cosign.not', { id: sheet.view.id })}\n`);
       return 4;

@@ -13,7 +13,7 @@ import {
 } from '../../../src/catalog/render/reference.ts';
 import { renderSudoers } from '../../../src/catalog/render/sudoers.ts';
 import { renderTableFiles, renderTables } from '../../../src/catalog/render/tables.ts';
-import { en } from '../../../src/messages/en.ts';
+import { refusals } from '../../../src/errors.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const load = () => loadCatalog([join(root, 'catalog')], { scriptsDir: join(root, 'target-scripts/scripts') });
@@ -178,5 +178,5 @@ test('the reference pages name every definition, parameter, fact and code', () =
     expect(actions).toContain(`\n## ${name}: `);
     for (const param of params) expect(actions).toContain(`| \`${param.name}\` |`);
   }
-  for (const code of Object.keys(en)) expect(renderErrorCodesPage()).toContain(`| \`${code}\` |`);
+  for (const code of Object.keys(refusals)) expect(renderErrorCodesPage()).toContain(`| \`${code}\` |`);
 });

@@ -27,6 +27,7 @@ export const sampleView = (patch: Partial<RequestView> = {}): RequestView => ({
   output: null,
   output_truncated: false,
   renew_of: null,
+  undo_of: null,
   next: 'A person has to decide in a terminal: mcp-pra approve abcdefghij234567.',
   ...patch,
 });

@@ -1,0 +1,39 @@
+/** Refusals about stopping, lifting and taking back; a part of en.ts, of the same form. */
+export const stopErrorsEn = {
+  FROZEN: [
+    'policy',
+    3,
+    '{host} is frozen on this machine since {since}, by {by}: nothing is approved for it or sent to it.',
+    'Ask who froze it whether it is over; then a person runs: mcp-pra unfreeze --host {host}',
+  ],
+  HOST_KEY_NONE: [
+    'ssh',
+    3,
+    'No host key of {host} is known, so nothing can be signed for it.',
+    'Compare its key on the console, then run: mcp-pra hosts trust {host}',
+  ],
+  NOT_CANCELLABLE: [
+    'policy',
+    3,
+    '{action} cannot be stopped in the middle: its definition says so.',
+    'Wait for its end; mcp-pra freeze --host {host} stops whatever would follow.',
+  ],
+  UNDO_NONE: [
+    'catalog',
+    3,
+    '{action} declares no action that takes it back.',
+    'Read what its definition says about going back: mcp-pra actions',
+  ],
+  NOT_SIGNED: [
+    'approval',
+    3,
+    'Nobody has signed the request {id}: there is no approval to take back.',
+    'To refuse it, run: mcp-pra deny {id}',
+  ],
+  INCIDENT_BAD: [
+    'approval',
+    2,
+    'An incident is named by 1 to 40 small letters, digits and -, the first no -.',
+    'Use the number of its ticket, for instance inc-4711.',
+  ],
+} as const satisfies Record<string, readonly [layer: string, exit: number, say: string, hint: string]>;

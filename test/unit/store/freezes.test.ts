@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { LedgerEntry } from '../../../src/request/ledger-entry.ts';
+import type { LifecycleEvent } from '../../../src/request/lifecycle.ts';
+import { newRequest, nthId, patchOf, requestIn, row, TempStore } from '../../support/store-fixture.ts';
+
+let temp: TempStore;
+beforeEach(async () => {
+  temp = await TempStore.open();
+});
+afterEach(() => temp.dispose());
+
+const FREEZE: LedgerEntry = { kind: 'decision', code: 'FREEZE', actor: 'alice/cli' };
+const LIFT: LedgerEntry = { kind: 'decision', code: 'UNFREEZE_LOCAL', actor: 'alice/cli' };
+let freezes = 0;
+const freeze = (host?: string): string => {
+  freezes += 1;
+  const id = nthId(30_000 + freezes);
+  temp.store.freezes.begin({ id, host, by: 'alice/cli', reason: 'somebody is in' }, FREEZE);
+  return id;
+};
+const SIGNED = { ticket: 'ticket', signatures: ['signature'] };
+const step = (id: string, event: LifecycleEvent): unknown =>
+  temp.store.transition(id, event, event === 'cosign' ? SIGNED : patchOf(event), row(id, event));
+const FROZEN: unknown = expect.objectContaining({ code: 'FROZEN' });
+const codeOf = (work: () => unknown): unknown => {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return Reflect.get(Object(error), 'code');
+  }
+};
+
+test.each([
+  ['PENDING', 'approve'],
+  ['PENDING', 'cosign'],
+  ['PROPOSED', 'auto_approve'],
+  ['APPROVED', 'dispatch'],
+  ['AUTO_APPROVED', 'dispatch'],
+] as const)('from %s, nothing of a frozen host may %s', (state, event) => {
+  const id = nthId(1);
+  requestIn(temp.store, id, state);
+  freeze('web1');
+  const rows = temp.store.tail(1_000).length;
+  expect(() => step(id, event)).toThrow(FROZEN);
+  expect([temp.store.find(id).state, temp.store.tail(1_000).length]).toEqual([state, rows]);
+  temp.store.freezes.release('web1', LIFT);
+  expect(codeOf(() => step(id, event))).toBeUndefined();
+});
+
+test('saying no, ending and finding out go on while a host is frozen', () => {
+  freeze();
+  const ways = [
+    ['PENDING', 'deny'],
+    ['PENDING', 'withdraw'],
+    ['APPROVED', 'unconfirm'],
+    ['APPROVED', 'expire'],
+    ['PROPOSED', 'ask'],
+  ] as const;
+  temp.store.freezes.endAll(LIFT);
+  ways.forEach(([state], at) => requestIn(temp.store, nthId(at), state));
+  freeze();
+  ways.forEach(([, event], at) => step(nthId(at), event));
+  expect(temp.store.freezes.standing()).toHaveLength(1);
+});
+
+test('a freeze holds its own host, or every one, until that one is released', () => {
+  const one = freeze('web1');
+  expect(['web1', 'db1'].map((host) => temp.store.freezes.holding(host)?.id)).toEqual([one, undefined]);
+  const all = freeze();
+  expect(['web1', 'db1'].map((host) => temp.store.freezes.holding(host)?.id)).toEqual([one, all]);
+  temp.store.freezes.release('web1', LIFT);
+  expect(['web1', 'db1'].map((host) => temp.store.freezes.holding(host)?.id)).toEqual([undefined, all]);
+  expect(temp.store.freezes.standing().map(({ id, released }) => [id, released])).toEqual([[all, ['web1']]]);
+  temp.store.freezes.endAll(LIFT);
+  expect(temp.store.freezes.holding('db1')).toBeUndefined();
+  const again = freeze('web1');
+  expect(temp.store.freezes.holding('web1')?.id).toBe(again);
+});
+
+test('another process sees a freeze at once, and it survives the end of the one that made it', async () => {
+  const id = nthId(1);
+  requestIn(temp.store, id, 'APPROVED');
+  const other = await temp.another();
+  other.freezes.begin({ id: nthId(9), host: undefined, by: 'bob/cli', reason: 'stop' }, FREEZE);
+  other.close();
+  expect(() => step(id, 'dispatch')).toThrow(FROZEN);
+  await temp.reopen();
+  expect(() => step(id, 'dispatch')).toThrow(FROZEN);
+  expect(temp.store.freezes.holding('web1')).toMatchObject({ by: 'bob/cli', reason: 'stop' });
+});
+
+test('lifting a freeze, and looking at a break-glass session, are not held by it; the first releases its host', () => {
+  freeze('web1');
+  freeze();
+  for (const [at, action] of (['review', 'unfreeze'] as const).entries()) {
+    const id = nthId(at);
+    temp.store.create(newRequest(id, { action }), row(id, 'PROPOSED'));
+    for (const event of ['ask', 'approve', 'dispatch', 'accept'] as const) step(id, event);
+    expect(temp.store.freezes.holding('web1')).toBeDefined();
+    step(id, 'succeed');
+    expect(temp.store.freezes.holding('web1') === undefined).toBe(action === 'unfreeze');
+  }
+  expect(temp.store.freezes.holding('db1')).toBeDefined();
+});
+
+test('an unfreeze that failed releases nothing', () => {
+  freeze('web1');
+  const id = nthId(1);
+  temp.store.create(newRequest(id, { action: 'unfreeze' }), row(id, 'PROPOSED'));
+  for (const event of ['ask', 'approve', 'dispatch', 'accept', 'fail'] as const) step(id, event);
+  expect(temp.store.freezes.holding('web1')).toBeDefined();
+});
+
+test('with an SQL prompt too, a frozen host gets nothing, and no freeze is taken back', () => {
+  const id = nthId(1);
+  requestIn(temp.store, id, 'APPROVED');
+  freeze('web1');
+  const raw = temp.raw();
+  const last = temp.store.append(row(id)).seq;
+  const update = `UPDATE requests SET state = 'DISPATCHING', ledger_seq = ${String(last)} WHERE id = '${id}'`;
+  expect(() => raw.exec(update)).toThrow('frozen on this machine');
+  for (const sql of ['DELETE FROM freezes', "UPDATE freezes SET host = 'other'"])
+    expect(() => raw.exec(sql)).toThrow(/kept|does not change/u);
+  raw.close();
+});
+
+test('an order waits until its host has answered, once; releasing the host withdraws it', () => {
+  const order = (n: number, host: string): string => {
+    const id = nthId(n);
+    temp.store.freezes.order({ id, host, ticket: 't', signature: 's', principal: 'alice' }, FREEZE);
+    return id;
+  };
+  const shown = (): unknown =>
+    temp.store.freezes.orders().map(({ id, host, state, code }) => [id, host, state, code]);
+  const [one, two, three] = [order(1, 'web1'), order(2, 'db1'), order(3, 'app1')];
+  const receipt = { text: 'r', signature: 's' };
+  temp.store.freezes.settle(one, { state: 'CONFIRMED', code: undefined, receipt }, FREEZE);
+  temp.store.freezes.settle(two, { state: 'WAITING', code: 'UNREACHABLE', receipt: undefined }, undefined);
+  const rows = temp.store.tail(1_000).length;
+  temp.store.freezes.settle(one, { state: 'REFUSED', code: 'X', receipt: undefined }, FREEZE);
+  expect(temp.store.tail(1_000)).toHaveLength(rows);
+  expect(shown()).toEqual([
+    [one, 'web1', 'CONFIRMED', undefined],
+    [two, 'db1', 'WAITING', 'UNREACHABLE'],
+    [three, 'app1', 'WAITING', undefined],
+  ]);
+  temp.store.freezes.release('db1', LIFT);
+  expect(temp.store.freezes.orders().find(({ id }) => id === two)).toMatchObject({ state: 'WITHDRAWN' });
+  temp.store.freezes.endAll(LIFT);
+  expect(temp.store.freezes.orders().find(({ id }) => id === three)).toMatchObject({ state: 'WITHDRAWN' });
+  const raw = temp.raw();
+  expect(() => raw.exec(`UPDATE freeze_orders SET state = 'WAITING' WHERE id = '${one}'`)).toThrow(
+    'does not change',
+  );
+  expect(() => raw.exec('DELETE FROM freeze_orders')).toThrow('kept');
+  raw.close();
+});
