@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { prepare, signWith, sshAs, submit, ticketFrom, type Loot, type Said } from '../support/thief.ts';
+import {
+  freezeTicketFrom,
+  prepare,
+  signWith,
+  sshAs,
+  submit,
+  ticketFrom,
+  type Loot,
+  type Said,
+} from '../support/thief.ts';
 import type { Lab, LabHost } from './lab.ts';
-import { DEMO_UNIT, PASSPHRASE, provisionedLab, type LabKeys } from './provisioned.ts';
+import { DEMO_UNIT, PASSPHRASE, provisionedLab, SLOW_UNIT, type LabKeys } from './provisioned.ts';
 
 // What was tried against a real target that only a real host can show.
 
@@ -117,6 +126,86 @@ test('no output of an action, no ticket and no reason is in the journal', async 
   expect((await submit(runner, 'restart_service', parts)).code).toBe(0);
   const journal = await sh('journalctl -q -o cat; cat /var/log/pra-run.log');
   expect(journal).not.toMatch(/mcp-pra ticket v1|SSHSIG|U1NIU0lH|thief|nowhere-else/u);
+});
+
+const sign = (ticketText: string, namespace: string): string =>
+  signWith(keys.approver, namespace, ticketText, PASSPHRASE);
+/** Resolves once a shell line says yes on the host. */
+const until = (line: string): Promise<string> =>
+  sh(`timeout 60 sh -c ${JSON.stringify(`until ${line}; do sleep 0.1; done`)}`);
+
+test('sudo has a line for each built-in word, and each wants a ticket', async () => {
+  for (const word of ['cancel', 'freeze', 'unfreeze', 'review'])
+    expect((await sshAs(runner, 'pra-runner', [word], '')).stderr).toBe('refused pra-run SUBMISSION_FORM\n');
+});
+
+test('a cancel stops the unit of a run with all that it started, also what left its session', async () => {
+  const path = '/usr/local/lib/mcp-pra/actions/restart_service.json';
+  const [program, pids] = ['/usr/local/sbin/lab-stubborn', '/run/lab-stubborn.pids'];
+  const definition = await host.readFile(path);
+  const stubborn = { cancellable: true, argv: [program, '{unit}'] };
+  await host.writeFile(path, JSON.stringify({ ...JSON.parse(definition), ...stubborn }), 0o644);
+  const body = `trap '' TERM\nsetsid sleep 600 &\necho "$$ $!" >${pids}\nwait\nsleep 600\n`;
+  await host.writeFile(program, `#!/bin/sh\n${body}`, 0o755);
+  try {
+    const made = await prepare(runner, { action: 'restart_service', args: [['unit', DEMO_UNIT]] });
+    const ticketText = ticketFrom(made);
+    const signatures = [sign(ticketText, 'mcp-pra-low')];
+    const running = submit(runner, 'restart_service', { ticketText, signatures, offer: made.signed });
+    await until(`[ -s ${pids} ]`);
+    const unit = `mcp-pra-${made.offer.id}.service`;
+    expect(await sh(`systemctl is-active ${unit}`)).toBe('active');
+    const stop = ticketFrom(made, { kind: 'cancel', impact: 'MEDIUM', reason: 'wrong host' });
+    const stopped = await submit(runner, 'cancel', {
+      ticketText: stop,
+      signatures: [sign(stop, 'mcp-pra-medium')],
+      offer: made.signed,
+    });
+    expect([stopped.stderr, verdict(stopped)]).toEqual(['', 'state INTERRUPTED, durable yes']);
+    expect(verdict(await running)).toBe('state INTERRUPTED, durable yes');
+    await until(`! systemctl is-active --quiet ${unit}`);
+    await until(`! ps -o pid= -p "$(tr ' ' , <${pids})" | grep -q .`);
+  } finally {
+    await host.writeFile(path, definition, 0o644);
+    await sh(`rm -f ${program} ${pids}`);
+  }
+});
+
+test('a freeze lets what runs go on to its end, and nothing new begin, until it is lifted', async () => {
+  const policy = await host.readFile('/etc/mcp-pra/policy.json');
+  const alone = { ...JSON.parse(policy), signer: { MEDIUM: 'software-key', HIGH: 'software-key' } };
+  await host.writeFile('/etc/mcp-pra/policy.json', JSON.stringify(alone), 0o644);
+  try {
+    const made = await prepare(runner, { action: 'restart_service', args: [['unit', SLOW_UNIT]] });
+    const [ticketText, next] = [ticketFrom(made), await approved()];
+    const signatures = [sign(ticketText, 'mcp-pra-low')];
+    const running = submit(runner, 'restart_service', { ticketText, signatures, offer: made.signed });
+    const { id } = made.offer;
+    await until(`systemctl is-active --quiet mcp-pra-${id}.service`);
+    const text = freezeTicketFrom(made, { id: `${id.slice(1)}a` });
+    const frozen = await submit(runner, 'freeze', {
+      ticketText: text,
+      signatures: [sign(text, 'mcp-pra-medium')],
+      offer: undefined,
+    });
+    expect([frozen.stderr, verdict(frozen)]).toEqual(['', 'state SUCCEEDED, durable yes']);
+    expect((await submit(runner, 'restart_service', next)).stderr).toBe('refused pra-run FROZEN\n');
+    expect(await sh(`systemctl is-active mcp-pra-${id}.service`)).toBe('active');
+    expect(verdict(await running)).toBe('state SUCCEEDED, durable yes');
+    expect(await sh('stat -c "%U %a" /etc/mcp-pra/frozen')).toBe('root 600');
+    const lift = await prepare(runner, { action: 'unfreeze', args: [] });
+    const lifting = ticketFrom(lift, { kind: 'unfreeze' });
+    const lifted = await submit(runner, 'unfreeze', {
+      ticketText: lifting,
+      signatures: [sign(lifting, 'mcp-pra-high')],
+      offer: lift.signed,
+    });
+    expect([lifted.stderr, verdict(lifted)]).toEqual(['', 'state SUCCEEDED, durable yes']);
+    expect((await submit(runner, 'restart_service', next)).code).toBe(0);
+  } finally {
+    await host.writeFile('/etc/mcp-pra/policy.json', policy, 0o644);
+    await sh('rm -f /etc/mcp-pra/frozen');
+  }
 });
 
 describe('an action that ran while /var was read-only', () => {

@@ -129,6 +129,21 @@ export const ticketFrom = (
   });
 };
 
+/** A ticket that freezes the host of an offer. It answers no offer: of this one it takes only which host that is. */
+export const freezeTicketFrom = (
+  made: Parameters<typeof ticketFrom>[0],
+  wrong: Partial<Ticket> = {},
+): string =>
+  ticketFrom(made, {
+    kind: 'freeze',
+    action: 'freeze',
+    args: [],
+    definition: sha256('mcp-pra word freeze 1\n'),
+    impact: 'MEDIUM',
+    offer: undefined,
+    ...wrong,
+  });
+
 /** Signs with the real ssh-keygen; base64 of the blob on one line. An encrypted key needs its passphrase. */
 export const signWith = (key: string, namespace: string, message: string, passphrase = ''): string => {
   const dir = mkdtempSync(join(tmpdir(), 'mcp-pra-sign-'));
@@ -157,7 +172,11 @@ export const signWith = (key: string, namespace: string, message: string, passph
 export const submit = (
   loot: Loot,
   word: string,
-  parts: { readonly ticketText: string; readonly signatures: readonly string[]; readonly offer: SignedText },
+  parts: {
+    readonly ticketText: string;
+    readonly signatures: readonly string[];
+    readonly offer: SignedText | undefined;
+  },
 ): Promise<Said> => sshAs(loot, 'pra-runner', [word], serialiseSubmission(parts));
 
 /** Asks for the state of an id with a hash that the thief does not have. */
