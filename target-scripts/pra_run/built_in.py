@@ -142,9 +142,8 @@ def _claim(host, claims, permit, word):
     claims.renew_ballast()
     claim = {**claiming.make_claim(host, claims, permit, None), 'is_fence': False}
     began, started = boottime_ms(), wallclock()
-    is_ours = claims.start(claim['id'], os.getpid())
     claim['durable'] = claims.claim(claim)
-    if is_ours:
+    if claims.start(claim['id'], os.getpid()):
         is_done = DEEDS[word](host, claims, permit)
         times = {'started': started, 'finished': wallclock(), 'duration_ms': str(boottime_ms() - began)}
         claims.finish(claim['id'], {'state': 'SUCCEEDED' if is_done else 'FAILED', 'rc': '0' if is_done else '1', **times})

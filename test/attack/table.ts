@@ -1,5 +1,6 @@
 import type { Attack } from './attack.ts';
 import { account } from './rows/account.ts';
+import { builtInWords } from './rows/built-in-words.ts';
 import { certificates } from './rows/certificates.ts';
 import { keys } from './rows/keys.ts';
 import { logs } from './rows/logs.ts';
@@ -22,6 +23,7 @@ export const ATTACKS: readonly Attack[] = [
   ...praExec,
   ...sudo,
   ...tickets,
+  ...builtInWords,
   ...logs,
   ...resources,
 ];
