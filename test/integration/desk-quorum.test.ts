@@ -26,7 +26,7 @@ let desks: TestDesk[];
 
 beforeAll(async () => {
   target = await startEmbeddedTarget();
-  target.writePolicy({ impact: { rotate_demo: 'HIGH' }, quorum: { MEDIUM: 1, HIGH: 2 } });
+  target.writePolicy({ quorum: { MEDIUM: 2, HIGH: 2 } });
   const namespaces = 'namespaces="mcp-pra-low,mcp-pra-medium,mcp-pra-high"';
   target.writeAllowedSigners(
     [alice, bob, carol].map(
@@ -163,7 +163,7 @@ describe('two people at two machines', () => {
       offer: own.offer,
       effects: own.effects,
       undo: own.undo,
-      namespace: 'mcp-pra-high',
+      namespace: 'mcp-pra-medium',
       view: { signed_by: ['alice'], signatures_needed: 2, seconds_left: null, requester: 'zoe/test-client' },
     });
     const answer = await cosign(there, block, bob);
@@ -359,7 +359,7 @@ test('what is stored is checked once more before it is sent: one changed byte, a
   };
   for (const sql of [
     "ticket = replace(ticket, 'requester zoe', 'requester bob')",
-    "offer_text = replace(offer_text, 'impact HIGH', 'impact MEDIUM')",
+    "offer_text = replace(offer_text, 'impact MEDIUM', 'impact LOW')",
     "offer_signature = replace(offer_signature, 'A', 'B')",
     "signatures = json_array(json_extract(signatures, '$[0]'))",
     "signatures = json_array(json_extract(signatures, '$[1]'), json_extract(signatures, '$[0]'))",

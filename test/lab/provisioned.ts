@@ -91,23 +91,52 @@ const startUnits = async (lab: Lab): Promise<void> => {
 /** Private key of a user authority that is made with the keys of a lab; its hosts take its certificates only where a test says so. */
 export const authorityOf = (keys: LabKeys): string => join(dirname(keys.reader), 'authority');
 
-/** Boots hosts of a Debian release and makes them targets with the project's own playbook; `certificates`: they take those of the lab's authority. */
+/** Private key of one of the `people` of a lab. */
+export const keyOfPerson = (keys: LabKeys, name: string): string => join(dirname(keys.reader), name);
+
+/** What a lab has besides what all have. */
+export interface LabMore {
+  /** Its hosts take certificates of the lab's authority. */
+  readonly certificates?: boolean;
+  /** Only the first so many hosts are made targets; the others are just machines. */
+  readonly targets?: number;
+  /** More approvers than alice, with the same passphrase. */
+  readonly people?: readonly string[];
+}
+
+/** Boots hosts of a Debian release and makes them targets with the project's own playbook. */
 export const provisionedLab = async (
   hosts: number,
   policy?: Record<string, unknown>,
   release?: Release,
-  { certificates = false } = {},
+  { certificates = false, targets = hosts, people = [] }: LabMore = {},
 ): Promise<{ readonly lab: Lab; readonly keys: LabKeys; readonly vars: Record<string, unknown> }> => {
   const lab = await labUp({ hosts, ...(release === undefined ? {} : { release }) });
   try {
     const keys = makeLabKeys(lab);
     const authority = makeKey(dirname(keys.reader), 'authority');
+    const folder = dirname(keys.reader);
+    const signers = people.map(
+      (name) =>
+        `${name} namespaces="mcp-pra-low,mcp-pra-medium,mcp-pra-high" ${publicKey(makeKey(folder, name, PASSPHRASE))}`,
+    );
     await startUnits(lab);
+    const plain = provisionVars(keys, policy);
     const vars = {
-      ...provisionVars(keys, policy),
+      ...plain,
+      mcp_pra_allowed_signers: [...(plain['mcp_pra_allowed_signers'] as readonly string[]), ...signers],
       ...(certificates ? { mcp_pra_user_ca_keys: [publicKey(authority)] } : {}),
     };
-    const run = await runPlaybook(lab, 'provision.yml', vars);
+    const some =
+      targets < hosts
+        ? {
+            limit: lab.hosts
+              .slice(0, targets)
+              .map(({ name }) => name)
+              .join(','),
+          }
+        : {};
+    const run = await runPlaybook(lab, 'provision.yml', vars, some);
     if (run.code !== 0) throw new Error(`provision.yml failed:\n${run.output}`);
     return { lab, keys, vars };
   } catch (error) {
