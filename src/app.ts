@@ -100,9 +100,11 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
   // Before the store: what may throw here must not leave a database open.
   const channel = openChannel(channelOptions(config, log));
   const { openStore } = await import('./store/open.ts');
+  const executeMs = config.approvals.executeSeconds * 1_000;
   const store = await openStore({
     dir: config.stateDir,
     clock: systemClock,
+    executeMs,
     onWarning: (code) => log.warn('store', { code }),
   });
   const { auto } = config.keys;
@@ -116,6 +118,7 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
     store,
     clock: systemClock,
     processes: openProcesses(),
+    executeMs,
     autoSigner:
       auto === undefined
         ? undefined

@@ -86,6 +86,7 @@ export interface Config {
     Record<'logs' | 'endpoints' | 'trees' | 'certificates', Readonly<Record<string, string>>>
   >;
   readonly limits: { readonly callsPerMinute: number; readonly hostsPerCall: number };
+  readonly approvals: { readonly executeSeconds: number };
   readonly policy: {
     readonly autoApprove: boolean;
     readonly denyActions: readonly string[];
@@ -275,6 +276,7 @@ const settle = (raw: RawConfig, path: string, source: ConfigSource, context: Pat
     principal: raw.approver?.principal ?? loginName(),
     names: raw.names,
     limits: { callsPerMinute: raw.limits.calls_per_minute, hostsPerCall: raw.limits.hosts_per_call },
+    approvals: { executeSeconds: raw.approvals.execute_seconds },
     policy: {
       autoApprove: raw.policy.auto_approve,
       denyActions: raw.policy.deny_actions,

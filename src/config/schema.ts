@@ -229,6 +229,16 @@ export const configSchema = z
         hosts_per_call: z.int().min(1).max(20).default(20),
       })
       .prefault({}),
+    approvals: z
+      .strictObject({
+        execute_seconds: z
+          .int()
+          .min(1)
+          .max(300)
+          .default(300)
+          .describe('From the approval to the dispatch, at most.'),
+      })
+      .prefault({}),
     policy: z
       .strictObject({
         auto_approve: z

@@ -22,13 +22,17 @@ export const executeBy = (
   switch (event) {
     case 'approve':
     case 'auto_approve':
-      return now + executeMs;
+      // No longer than the host takes its offer: a late approval has less time.
+      return Math.min(now + executeMs, hostTakesUntil(request));
     case 'unconfirm':
-      return request.offeredAt + (needsSeveral(request) ? OFFER_MS.several : OFFER_MS.one);
+      return hostTakesUntil(request);
     default:
       return undefined;
   }
 };
+
+const hostTakesUntil = (request: StoredRequest): number =>
+  request.offeredAt + (needsSeveral(request) ? OFFER_MS.several : OFFER_MS.one);
 
 const needsSeveral = ({ offer }: StoredRequest): boolean => /^requires [2-9] /mu.test(offer?.text ?? '');
 

@@ -4,6 +4,7 @@ import Sqlite from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sha256 } from '../../src/catalog/digest.ts';
 import type { ApprovalSheet } from '../../src/request/desk.ts';
+import { parseTicket } from '../../src/request/ticket.ts';
 import { readBlock, writeBlock } from '../../src/request/text-block.ts';
 import {
   makeStateDir,
@@ -333,6 +334,17 @@ describe('two people at two machines', () => {
       code('REQUEST_EXPIRED'),
     );
   });
+});
+
+test('a shorter time to execute is in the ticket, and its store keeps it', async () => {
+  const it = await machine('a', { executeMs: 60_000 });
+  const { id } = await propose(it);
+  await sign(it, id, alice);
+  expect(await sign(it, id, bob)).toMatchObject({ state: 'APPROVED', seconds_left: 60 });
+  const { issued, expires } = parseTicket(it.store.find(id).ticket ?? '');
+  // 900 s for the other signature, and 60 from the last one.
+  expect(Date.parse(expires) - Date.parse(issued)).toBe(960_000);
+  expect(await run(it, id)).toMatchObject({ state: 'SUCCEEDED' });
 });
 
 test('what is stored is checked once more before it is sent: one changed byte, and nothing runs', async () => {

@@ -32,7 +32,10 @@ export interface TestDesk {
 }
 
 export interface TestDeskOptions extends Partial<
-  Pick<DeskParts, 'operator' | 'limits' | 'clock' | 'processes' | 'autoSigner' | 'hosts' | 'source'>
+  Pick<
+    DeskParts,
+    'operator' | 'limits' | 'clock' | 'processes' | 'autoSigner' | 'hosts' | 'source' | 'executeMs'
+  >
 > {
   readonly catalogDir?: string;
   /** Shared by desks that work on the same database. */
@@ -50,7 +53,8 @@ export const openTestDesk = async (target: EmbeddedTarget, options: TestDeskOpti
   const { catalogDir = EMBEDDED_CATALOG, stateDir, ssh, ...over } = options;
   const errors: unknown[] = [];
   const clock = over.clock ?? Date;
-  const store = await openStore({ dir: stateDir, clock });
+  const { executeMs } = over;
+  const store = await openStore({ dir: stateDir, clock, ...(executeMs === undefined ? {} : { executeMs }) });
   const channel = openChannel({ ...target.sshOptions, ...ssh });
   const auto = openPrivateKey(readFileSync(target.autoKey.path), undefined, {
     account: 'auto',

@@ -55,6 +55,17 @@ const problemsThrownBy = (work: () => unknown): string[] => {
 
 const problemsIn = (text: string): string[] => problemsThrownBy(() => load(text));
 
+test.each([1, 60, 300])('an approval may be given %d s to be executed', (seconds) => {
+  const config = load(`${GOOD}approvals: {execute_seconds: ${String(seconds)}}\n`);
+  expect(config.approvals.executeSeconds).toBe(seconds);
+});
+
+test.each(['0', '301', '-1', '1.5', '"60"'])('an approval is not given %s s: downwards only', (seconds) => {
+  const [problem, ...more] = problemsIn(`${GOOD}approvals: {execute_seconds: ${seconds}}\n`);
+  expect(problem).toContain('approvals.execute_seconds');
+  expect(more).toEqual([]);
+});
+
 describe('a good file', () => {
   test('has every default filled in and every path absolute', () => {
     const config = load(GOOD);
@@ -94,6 +105,7 @@ describe('a good file', () => {
     expect(config.knownHosts).toBe(join(dir, 'known_hosts'));
     expect(config.principal).toBe('alice');
     expect(config.limits).toEqual({ callsPerMinute: 60, hostsPerCall: 20 });
+    expect(config.approvals).toEqual({ executeSeconds: 300 });
     expect(config.policy).toEqual({ autoApprove: true, denyActions: [], raise: {}, rules: [] });
     expect(config.stateDir).toBe('/state/mcp-pra');
   });

@@ -295,6 +295,37 @@ describe('expiry', () => {
     },
   );
 
+  it.each([
+    [1_000, 1_000],
+    [300_000, 300_000],
+    // A configuration can only shorten it.
+    [300_001, 300_000],
+  ])('an approval under %d ms is over after %d', async (executeMs, lasts) => {
+    const store = await temp.another({ executeMs });
+    const [at, late] = [ID, nthId(1)].map((id) => requestIn(store, id, 'APPROVED'));
+    temp.clock.time += lasts;
+    expect(store.transition(String(at?.id), 'dispatch', {}, row(ID)).state).toBe('DISPATCHING');
+    temp.clock.time += 1;
+    expect(() => store.transition(String(late?.id), 'dispatch', {}, row(nthId(1)))).toThrow(expired);
+    store.close();
+  });
+
+  it.each([
+    ['one signature', 1, 480_000],
+    ['several', 2, 1_200_000],
+  ])('where the host asks for %s nothing is dispatched later than it takes its offer', (_, count, lasts) => {
+    const offer = {
+      text: `mcp-pra offer v1\nrequires ${String(count)} mcp-pra-high sk\n`,
+      signature: 'c2ln',
+    };
+    const decideBy = START + 5_000_000;
+    for (const id of [ID, nthId(1)]) requestIn(temp.store, id, 'PENDING', { offer, decideBy });
+    temp.clock.time = START + lasts - 300_000;
+    expect(temp.store.transition(ID, 'approve', {}, row(ID)).executeBy).toBe(START + lasts);
+    temp.clock.time += 1;
+    expect(temp.store.transition(nthId(1), 'approve', {}, row(nthId(1))).executeBy).toBe(START + lasts);
+  });
+
   it('a withdrawal needs no time', () => {
     requestIn(temp.store, ID, 'PENDING');
     temp.clock.time = START + 400_000;
