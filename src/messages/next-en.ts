@@ -4,6 +4,13 @@ import type { State } from '../request/types.ts';
 export const undoStep =
   'To take it back, {action} {args} can be proposed for the same host (a person: mcp-pra undo {id}).';
 
+/** What is waited for, as a notice of progress: our words and numbers only. */
+export const waitingFor = {
+  decision: 'waiting for a person, {minutes} min {seconds} s left',
+  signatures: 'waiting for signatures, {given} of {needed} are there, {minutes} min {seconds} s left',
+  end: 'waiting for {host}: {state}',
+} as const;
+
 /** The next step for each state of a request, for models and people. `{id}` is the request's id. */
 export const nextStep: Readonly<Record<State, string>> = {
   PROPOSED: 'It is being filed; ask again in a moment.',

@@ -82,6 +82,8 @@ export interface WaitOptions {
   readonly waitMs?: number;
   /** Output of the action while it runs: neutralised and masked lines. */
   readonly onOutput?: (text: string) => void;
+  /** The request while it is waited for, at once and every five seconds; of `get` and `execute` only. */
+  readonly onWaiting?: (view: RequestView) => void;
 }
 
 export interface LookOptions {

@@ -21,6 +21,7 @@ import { openStops, undoProposal } from './stops.ts';
 import { EXECUTE_MS, namespaceOf, ticketFor } from './ticket-for.ts';
 import type { Caller, Offer, SignedText, StoredRequest } from './types.ts';
 import { viewOf, type Moment } from './view.ts';
+import { tellWhile, waitForDecision } from './waiting.ts';
 import { within } from './within.ts';
 
 export interface DeskParts {
@@ -136,8 +137,11 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
         // Somebody else was faster: with the run, or with taking it back.
         refuseUnapproved(store.find(request.id));
       }
-      return outcome(request.id, options);
+      return waiting(request.id, options, () => outcome(request.id, options));
     });
+
+  const waiting = <T>(id: string, options: WaitOptions, work: () => Promise<T>): Promise<T> =>
+    tellWhile(options, () => view(id), work);
 
   const outcome = async (id: string, options: WaitOptions): Promise<RequestView> => {
     await runs.settle(id, options);
@@ -182,8 +186,10 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
       guarded(caller, 'get', async () => {
         const request = current(id);
         const until = performance.now() + (options.waitMs ?? 0);
-        await waitForDecision(store, request, options.signal, until);
-        return outcome(request.id, { ...options, waitMs: Math.max(0, until - performance.now()) });
+        return waiting(request.id, options, async () => {
+          await waitForDecision(store, request, options.signal, until);
+          return outcome(request.id, { ...options, waitMs: Math.max(0, until - performance.now()) });
+        });
       }),
     list: (caller, filter) =>
       guardedNow(caller, 'list', () => {
@@ -360,22 +366,6 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     await runs.idle();
   };
   return { person, model, policy, runner, idle };
-};
-
-/** Waits for a person to decide on a request that needs it: no longer than there is time for that. */
-const waitForDecision = async (
-  store: Store,
-  { id, state, decideBy }: StoredRequest,
-  signal: AbortSignal | undefined,
-  until: number,
-): Promise<void> => {
-  if (state !== 'PENDING' && state !== 'PROPOSED') return;
-  for (;;) {
-    store.expireDue();
-    const left = until - performance.now();
-    if (store.find(id).state !== state || left <= 0 || signal?.aborted === true) return;
-    await store.changed(Math.min(left, Math.max(0, decideBy - store.time()) + 1), signal);
-  }
 };
 
 const refuseUnapproved = (request: StoredRequest): void => {

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { waitingFor } from '../../messages/next-en.ts';
+import type { RequestView, WaitOptions } from '../../request/desk.ts';
 import type { State } from '../../request/types.ts';
 import { requestOutput } from '../result.ts';
 import { requestView } from '../schemas.ts';
@@ -31,16 +33,40 @@ const OPEN: readonly State[] = [
   'REVOKE_UNCONFIRMED',
 ];
 
-/** Output of a running action as progress: the last line only, the whole is in the result. Progress counts the lines. */
-const showOutput = ({ progress }: ToolContext): ((text: string) => void) => {
-  let lines = 0;
-  return (text) => {
-    const all = text.split('\n').filter((line) => line !== '');
-    lines += all.length;
-    const last = all.at(-1);
-    if (last !== undefined)
-      progress(lines, undefined, `untrusted output: ${last.slice(0, 200).toWellFormed()}`);
+/** Notices of output that come faster than this are left out; the result has the whole. Milliseconds. */
+const FASTEST_MS = 100;
+
+/**
+ * What a call waits for as progress: how long a person still has, which state a run is in, and the last line of its output (masked; the
+ * whole is in the result). Progress counts lines and notices, so that it always grows.
+ */
+const showProgress = ({ progress }: ToolContext): Pick<WaitOptions, 'onOutput' | 'onWaiting'> => {
+  let done = 0;
+  let toldAt = -Infinity;
+  return {
+    onOutput: (text) => {
+      const lines = text.split('\n').filter((line) => line !== '');
+      const last = lines.at(-1);
+      if (last === undefined) return;
+      done += lines.length;
+      if (performance.now() - toldAt < FASTEST_MS) return;
+      toldAt = performance.now();
+      progress(done, undefined, `untrusted output: ${last.slice(0, 200).toWellFormed()}`);
+    },
+    onWaiting: (view) => {
+      done += 1;
+      progress(done, undefined, waitingText(view));
+    },
   };
+};
+
+const waitingText = ({ state, host, seconds_left: left, ...view }: RequestView): string => {
+  const needed = view.signatures_needed ?? 1;
+  const text =
+    state !== 'PENDING' ? waitingFor.end : needed > 1 ? waitingFor.signatures : waitingFor.decision;
+  const minutes = Math.floor((left ?? 0) / 60);
+  const values = { state, host, minutes, seconds: (left ?? 0) % 60, given: view.signed_by.length, needed };
+  return text.replaceAll(/\{(\w+)\}/gu, (_, name: string) => String(Reflect.get(values, name)));
 };
 
 export const proposePraAction = defineTool({
@@ -72,7 +98,7 @@ export const proposePraAction = defineTool({
       await context.desk.propose(
         context.caller,
         { action, host, args, reason: rationale, autoApprove },
-        { signal: context.signal, waitMs: 15_000, onOutput: showOutput(context) },
+        { signal: context.signal, waitMs: 15_000, ...showProgress(context) },
       ),
     ),
 });
@@ -90,7 +116,7 @@ export const getPraAction = defineTool({
       await context.desk.get(context.caller, request, {
         signal: context.signal,
         waitMs: wait * 1_000,
-        onOutput: showOutput(context),
+        ...showProgress(context),
       }),
     ),
 });
@@ -108,7 +134,7 @@ export const executePraAction = defineTool({
       await context.desk.execute(context.caller, request, {
         signal: context.signal,
         waitMs: wait * 1_000,
-        onOutput: showOutput(context),
+        ...showProgress(context),
       }),
     ),
 });
