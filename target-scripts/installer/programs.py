@@ -27,6 +27,7 @@ LOG_SOCKET = '/dev/log'
 READER = 'mcp-reader'
 RUNNER = 'pra-runner'
 UNITS = '/etc/systemd/system'
+SETTLE = 'mcp-pra-settle.service'
 TMPFILES = '/etc/tmpfiles.d/mcp-pra.conf'
 # Python modules that the programs import.
 PACKAGES = ('access', 'pra_run')
@@ -87,8 +88,8 @@ def program_files(placement):
 
 
 def unit_files(placement):
-    """Units of the collectors and their timers."""
-    units = sorted((placement.source / 'collectors' / 'units').iterdir())
+    """Units of the collectors and their timers, and the one that settles what a boot interrupted."""
+    units = [*sorted((placement.source / 'collectors' / 'units').iterdir()), placement.source / 'units' / SETTLE]
     return {f'{UNITS}/{unit.name}': (0o644, _render(unit, placement)) for unit in units}
 
 

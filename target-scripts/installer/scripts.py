@@ -1,4 +1,4 @@
-"""Stage scripts: programs, their modules, action scripts, collectors with their units, the folders below /run.
+"""Stage scripts: programs, their modules, action scripts, collectors with their units, the boot unit, the folders below /run.
 
 Each file is replaced whole, stale ones go, unchanged ones are left alone. Nothing here can be called before stage sshd.
 """
@@ -7,7 +7,7 @@ import os
 import stat
 
 from . import sudo
-from .programs import CANONICAL, PROGRAM_FOLDERS, READER, TMPFILES, UNITS, of_host, program_files, tmpfiles, unit_files
+from .programs import CANONICAL, PROGRAM_FOLDERS, READER, SETTLE, TMPFILES, UNITS, of_host, program_files, tmpfiles, unit_files
 
 SYSTEMCTL = '/usr/bin/systemctl'
 TMPFILES_PROGRAM = '/usr/bin/systemd-tmpfiles'
@@ -31,6 +31,7 @@ def apply(site, host):
     # A pinned digest and the program it is of change together: in between sudo would refuse everything.
     sudo.follow_program(site, host)
     run_collectors(host, wanted)
+    enable_settling(host)
     make_runtime_folders(host)
 
 
@@ -38,6 +39,9 @@ def remove(_site, host):
     for unit in units_on(host):
         stop_unit(host, unit)
         host.gone(f'{UNITS}/{unit}')
+    if host.exists(f'{UNITS}/{SETTLE}'):
+        host.change([SYSTEMCTL, 'disable', '--now', '--quiet', SETTLE], f'disabled {SETTLE}', ok=None)
+        host.gone(f'{UNITS}/{SETTLE}')
     if host.notes:
         host.act([SYSTEMCTL, 'daemon-reload'])
     for name in ('mcp-wrapper', 'pra-exec', 'pra-run'):
@@ -85,6 +89,17 @@ def run_collectors(host, wanted):
 def stop_unit(host, unit):
     if unit.endswith('.timer'):
         host.change([SYSTEMCTL, 'disable', '--now', '--quiet', unit], f'gone timer {unit}', ok=None)
+
+
+# ---- after a boot ---------------------------------------------------------------------------------------------------
+
+
+def enable_settling(host):
+    """Only for the next boot: what is open now is settled when somebody asks."""
+    if host.run([SYSTEMCTL, 'is-enabled', '--quiet', SETTLE], ok=None).code == 0:
+        host.note('same', 'enabled', SETTLE)
+    else:
+        host.change([SYSTEMCTL, 'enable', '--quiet', SETTLE], f'enabled {SETTLE}', undo=[SYSTEMCTL, 'disable', '--quiet', SETTLE])
 
 
 # ---- /run -----------------------------------------------------------------------------------------------------------

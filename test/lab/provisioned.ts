@@ -67,7 +67,8 @@ const makeKey = (dir: string, name: string, passphrase = ''): string => {
   return path;
 };
 
-const makeLabKeys = (lab: Lab): LabKeys => {
+/** The keys of a lab, in its own folder. */
+export const makeLabKeys = (lab: Lab): LabKeys => {
   const dir = join(lab.dir, 'keys-of-tests');
   mkdirSync(dir, { mode: 0o700 });
   return {
