@@ -18,7 +18,7 @@ import type { Channel, Store } from './request/ports.ts';
 import { sessionSource } from './request/session-source.ts';
 import { hostKeyNames } from './ssh/host-key-names.ts';
 import { openChannel } from './ssh/open-channel.ts';
-import { signTicket } from './approver/sign.ts';
+import { signLocalStatement, signTicket } from './approver/sign.ts';
 
 /** Everything that is open while the program works on a configuration. */
 interface Opened {
@@ -51,7 +51,10 @@ export const compose = (version: string, log: Log): CliParts => {
             throw new PraError('KEY_MISSING', { account: 'approver', path: 'approver.key (not configured)' });
           }
           const key = await openApproverKey(config.approver.key, passphrase);
-          return { sign: (ticket, namespace) => signTicket({ ticketText: ticket, namespace, key }) };
+          return {
+            sign: (ticket, namespace) => signTicket({ ticketText: ticket, namespace, key }),
+            signStatement: (statement) => signLocalStatement(statement, key),
+          };
         },
         close: () => opened.close(),
       };

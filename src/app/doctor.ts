@@ -37,7 +37,15 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
       const { openStore } = await import('../store/open.ts');
       const store = await openStore({ dir: config.stateDir, clock: systemClock });
       try {
-        return { path: config.stateDir, entries: store.verifyLedger().entries };
+        const { entries } = store.verifyLedger();
+        const freezes = store.freezes.standing().map(({ host, since, by }) => ({
+          host: host ?? null,
+          since: new Date(since).toISOString(),
+          by,
+        }));
+        const waiting = store.freezes.orders().filter(({ state }) => state === 'WAITING');
+        const unreached = [...new Set(waiting.map(({ host }) => host))];
+        return { path: config.stateDir, entries, freezes, unreached };
       } finally {
         store.close();
       }
@@ -83,6 +91,10 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
         digests: new Map(Object.entries(version.actions).map(([name, digest]) => [`action ${name}`, digest])),
         clockOffsetMs: Math.round(Date.parse(version.wallclock) - middle),
         host: version.host,
+        frozen: version.frozen,
+        ...(version.break_glass === null || version.break_glass.reviewed
+          ? {}
+          : { unreviewed: version.break_glass }),
       };
     },
     transportKeys: async (host, signal) => {

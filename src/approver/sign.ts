@@ -1,4 +1,5 @@
 import { PraError } from '../errors.ts';
+import { LOCAL_NAMESPACE } from '../request/freeze-desk.ts';
 import { buildSshsig, verifySshsig } from '../request/sshsig.ts';
 import { parseTicket } from '../request/ticket.ts';
 import type { OpenedKey } from './approver-keys.ts';
@@ -30,6 +31,12 @@ export const signRotation = (
   key: OpenedKey,
 ): string =>
   sign(rotationStatement(statement.principal, statement.old, statement.next), 'mcp-pra-approver', key);
+
+/** Signs a statement that concerns this machine alone: its first line says so, and no target knows its namespace. Throws INTERNAL, SIGNATURE_INVALID. */
+export const signLocalStatement = (statement: string, key: OpenedKey): string => {
+  if (!statement.startsWith('mcp-pra local-')) throw new PraError('INTERNAL');
+  return sign(statement, LOCAL_NAMESPACE, key);
+};
 
 const sign = (message: string, namespace: string, key: OpenedKey): string => {
   try {

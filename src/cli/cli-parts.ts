@@ -123,4 +123,6 @@ export interface CliApp {
 export interface TicketSigner {
   /** The base64 SSHSIG blob over exactly this ticket. */
   sign(ticket: string, namespace: string): string;
+  /** The same over a statement about this machine alone (freeze-desk.ts), in a namespace that no target takes. */
+  signStatement(statement: string): string;
 }

@@ -86,7 +86,7 @@ const checkMachine = async (config: Config, ports: DoctorPorts): Promise<readonl
   );
   return [
     ...(await check(async () => say('doctor.catalog', { count: (await ports.catalog()).size }))),
-    ...(await check(async () => say('doctor.database', await ports.database()))),
+    ...(await database(ports)),
     ...keys.flat(),
     ...(await checkTransports(config, ports)),
     ...(config.keys.auto === undefined
@@ -94,6 +94,26 @@ const checkMachine = async (config: Config, ports: DoctorPorts): Promise<readonl
       : []),
     ...(await approver(config, ports)),
   ];
+};
+
+const database = async (ports: DoctorPorts): Promise<readonly Finding[]> => {
+  let told: Awaited<ReturnType<DoctorPorts['database']>> | undefined;
+  const findings = await check(async () => {
+    told = await ports.database();
+    const { path, entries } = told;
+    return say('doctor.database', { path, entries });
+  });
+  const frozen = (told?.freezes ?? []).map(({ host, ...rest }): Finding => ({
+    level: 'warn',
+    text: say('freeze.line', { host: host ?? say('freeze.every'), ...rest }),
+    fix: host === null ? 'mcp-pra unfreeze --all' : `mcp-pra unfreeze --host ${host}`,
+  }));
+  const unreached = (told?.unreached ?? []).map((host): Finding => ({
+    level: 'warn',
+    text: say('doctor.freeze_unreached', { host }),
+    fix: 'mcp-pra freeze --retry',
+  }));
+  return [...findings, ...frozen, ...unreached];
 };
 
 const approver = async (config: Config, ports: DoctorPorts): Promise<readonly Finding[]> => {

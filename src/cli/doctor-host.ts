@@ -39,6 +39,7 @@ export const checkHost = async (from: HostCheck): Promise<readonly Finding[]> =>
     ...name(host, runner.version),
     ...definitions(from, reader.version, runner.version),
     ...clock(host, versions),
+    ...stops(host, runner.version),
     ...(await expiry(from, reader.version)),
   ];
 };
@@ -132,6 +133,25 @@ const definitions = (
   const good: readonly Finding[] =
     bad.length > 0 ? [] : [{ level: 'ok', text: say('doctor.digests', { host, count: catalog.size }) }];
   return [...good, ...bad, ...extra];
+};
+
+/** A frozen host is a state that somebody wanted; a session without its review must not stay. */
+const stops = (host: string, version: TargetVersion | undefined): readonly Finding[] => {
+  const { frozen, unreviewed } = version ?? {};
+  const freeze: readonly Finding[] =
+    frozen === undefined || frozen === null
+      ? []
+      : [
+          {
+            level: 'warn',
+            text: say('doctor.frozen', { host, since: frozen.since ?? '?', by: frozen.by ?? '?' }),
+            fix: `mcp-pra unfreeze --host ${host}`,
+          },
+        ];
+  if (unreviewed === undefined) return freeze;
+  const { incident, principal, opened } = unreviewed;
+  const text = say('doctor.unreviewed', { host, incident, principal, opened });
+  return [...freeze, { level: 'fail', text, fix: `mcp-pra review ${incident} --host ${host}` }];
 };
 
 const clock = (host: string, versions: readonly TargetVersion[]): readonly Finding[] => {

@@ -8,6 +8,10 @@ export interface TargetVersion {
   readonly clockOffsetMs: number | null;
   /** What the target calls itself; the runner side only. */
   readonly host: string | null;
+  /** The freeze in force, `null` when there is none; the runner side only. */
+  readonly frozen?: { readonly since: string | null; readonly by: string | null } | null;
+  /** A break-glass session that nobody has reviewed; the runner side only. */
+  readonly unreviewed?: { readonly incident: string; readonly principal: string; readonly opened: string };
 }
 
 /**
@@ -18,7 +22,18 @@ export interface DoctorPorts {
   /** Definitions as this machine has them: keys as in `TargetVersion.digests`. */
   catalog(): Promise<ReadonlyMap<string, string>>;
   /** Opens the database and walks the whole ledger and its mirror. */
-  database(): Promise<{ readonly path: string; readonly entries: number }>;
+  database(): Promise<{
+    readonly path: string;
+    readonly entries: number;
+    /** Freezes of this machine; `host` null is every host. */
+    readonly freezes: readonly {
+      readonly host: string | null;
+      readonly since: string;
+      readonly by: string;
+    }[];
+    /** Hosts that a signed freeze has not reached. */
+    readonly unreached: readonly string[];
+  }>;
   /** Opens a transport key or the auto key: exists, mode, passphrase, kind. */
   openKey(account: 'reader' | 'runner' | 'auto'): Promise<void>;
   /** The approver's key: exists, mode, and is encrypted. The passphrase is not asked for. */

@@ -13,6 +13,7 @@ import { addCosign } from './commands/cosign.ts';
 import { addDeny } from './commands/deny.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExecute } from './commands/execute.ts';
+import { addFreeze } from './commands/freeze.ts';
 import { addHosts } from './commands/hosts.ts';
 import { addInit } from './commands/init.ts';
 import { addInventory } from './commands/inventory.ts';
@@ -27,7 +28,9 @@ import { addShow } from './commands/show.ts';
 import { addTarget } from './commands/target.ts';
 import { addWatch } from './commands/watch.ts';
 import { addTicket } from './commands/ticket.ts';
+import { addReview } from './commands/review.ts';
 import { addUnapprove } from './commands/unapprove.ts';
+import { addUnfreeze } from './commands/unfreeze.ts';
 import { addUndo } from './commands/undo.ts';
 import { addWithdraw } from './commands/withdraw.ts';
 import { printError } from './print-error.ts';
@@ -58,6 +61,9 @@ const COMMANDS = [
   addCancel,
   addUndo,
   addWithdraw,
+  addFreeze,
+  addUnfreeze,
+  addReview,
   addRenew,
   addAudit,
   addHosts,

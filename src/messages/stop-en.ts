@@ -1,5 +1,36 @@
 /** Sentences of the commands that stop, lift and take back; a part of cli-en.ts, of the same form. */
 export const stopEn = {
+  'doctor.freeze_unreached': '{host}: a signed freeze has not reached it yet',
+  'doctor.frozen': '{host}: frozen since {since}, by {by}: it takes no new actions',
+  'doctor.unreviewed':
+    '{host}: the break-glass session {incident}, opened by {principal} at {opened}, waits for a review; no other can begin before it',
+  'freeze.which': 'Say where: --host NAME, once for each, or --all',
+  'freeze.reason_missing': 'Say why with --reason: who is refused by the freeze reads it',
+  'freeze.here': 'Frozen on this machine: {hosts}. Nothing is approved for them or sent to them from here.',
+  'freeze.here_all': 'Frozen on this machine: every host. Nothing is approved or sent from here.',
+  'freeze.local_only':
+    'The hosts were not told: other machines can still act on them. To tell them: mcp-pra freeze without --local',
+  'freeze.signing':
+    'Now the hosts: {count} order(s) to sign as {principal}. One passphrase signs them all; a security key wants a touch for each.',
+  'freeze.sending': 'telling the hosts',
+  'freeze.none': 'Nothing is frozen on this machine.',
+  'freeze.every': 'every host',
+  'freeze.line': 'FROZEN {host} since {since}, by {by}',
+  'freeze.released': 'but for {hosts}',
+  'freeze.orders': 'What the hosts say',
+  'freeze.confirmed': '{host}: frozen, signed by the host (order of {principal})',
+  'freeze.waiting': '{host}: NOT REACHED ({code}); the signed order of {principal} is kept',
+  'freeze.refused': '{host}: REFUSED, {code} (order of {principal})',
+  'freeze.withdrawn': '{host}: withdrawn ({code})',
+  'freeze.retry': 'A running server tries again every half minute, and so does: mcp-pra freeze --retry',
+  'unfreeze.reason_missing': 'Say why it may go on with --reason',
+  'unfreeze.not_frozen': '{host} is not frozen. If this machine is: mcp-pra unfreeze --host {host} --local',
+  'unfreeze.local':
+    'Lifts the freeze of {hosts} on this machine only. Orders that have not reached their host are not sent any more; a host that is frozen stays so.',
+  'unfreeze.type': 'Type {word} to lift it: ',
+  'unfreeze.not': 'Not lifted.',
+  'unfreeze.local_done': 'Lifted on this machine: {hosts}.',
+  'review.reason': 'Review of what ran for {incident}.',
   'undo.reason': 'Takes back the run {id}.',
   'cancel.what': 'Stop {action} {args} on {host}, now and in the middle.',
   'cancel.waiting': 'waiting for {host} to say how the run ended',

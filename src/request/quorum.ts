@@ -1,5 +1,6 @@
 import { sha256 } from '../catalog/digest.ts';
 import { PraError } from '../errors.ts';
+import { ticketKindOf } from './built-in.ts';
 import type { RequestPatch } from './ports.ts';
 import { fingerprint, verifySshsig } from './sshsig.ts';
 import { namespaceOf } from './ticket-for.ts';
@@ -114,7 +115,7 @@ export const ticketAbout = (
   }
   const shared = ['id', 'host', 'action', 'args', 'definition'] as const;
   const same =
-    ticket.kind === 'action' &&
+    ticket.kind === ticketKindOf(request.action) &&
     shared.every((key) => isSame(ticket[key], offer[key]) && isSame(ticket[key], request[key])) &&
     (['hostKey', 'impact', 'mode'] as const).every((key) => ticket[key] === offer[key]) &&
     ticket.offer === sha256(request.offer?.text ?? '') &&

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { freezeNotice } from '../freeze-page.ts';
 import { oneLine } from '../plain-text.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
@@ -24,6 +25,7 @@ export const addPending = (program: Command, cli: Cli): void => {
       const { desk } = await context.app();
       const views = desk.list(context.caller(), all ? { limit: LIMIT } : { states: OPEN, limit: LIMIT });
       context.show(views, (page) => {
+        freezeNotice(page, desk.freezes.status());
         if (views.length === 0) return page.line(say(all ? 'list.empty' : 'list.none'));
         const rows = views.map((view) => [
           view.id,
