@@ -124,6 +124,26 @@ describe('cancel', () => {
     await running.said;
   });
 
+  it.each([
+    ['holds', 'eq', 'yes'],
+    ['does not hold', 'ne', 'no'],
+  ])('leaves the verification to say how the host is: one that %s', async (_, op, verified) => {
+    const expected = { diagnostic: 'unit_state', args: { unit: '{unit}' }, parse: 'kv', within: 0 };
+    const verify = [
+      {
+        ...expected,
+        facts: { active_state: { from: 'ActiveState', type: 'string' } },
+        expect: [{ fact: 'active_state', op, value: 'active' }],
+      },
+    ];
+    target.writeAction('stoppable', { argv: [target.program, '{unit}'], cancellable: true, verify });
+    const running = await start();
+    const said = await target.ask('cancel', running.cancel([medium]));
+    target.writeAction('stoppable', { argv: [target.program, '{unit}'], cancellable: true });
+    expect(target.receipt(said)).toMatchObject({ state: 'INTERRUPTED', verified: verified === 'yes' });
+    await running.said;
+  });
+
   it('asks one person, at the impact of the run', async () => {
     target.writePolicy({ quorum: { MEDIUM: 2, HIGH: 2 } });
     const running = await start('stoppable_high', 'hang.service', [

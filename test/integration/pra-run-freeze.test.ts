@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -215,6 +215,28 @@ describe('freeze', () => {
     expect(await isOpen()).toBe(undefined);
   });
 
+  it('is in /run while /etc cannot be written, and is refused when nothing can', () => {
+    const program = `
+import json, sys
+from types import SimpleNamespace as Some
+sys.path.insert(0, sys.argv[1])
+from pra_run import built_in
+from pra_run.refusal import Refusal
+permit = Some(ticket={'reason': 'why', 'id': 'a' * 16}, principals=['anna'])
+try:
+    built_in.throw_switch(Some(frozen_paths=json.loads(sys.argv[2])), permit)
+except Refusal as refusal:
+    print(refusal.code)
+`;
+    const scripts = join(import.meta.dirname, '../../target-scripts');
+    const thrown = (...paths: readonly string[]): string =>
+      execFileSync('/usr/bin/python3', ['-IBS', '-c', program, scripts, JSON.stringify(paths)]).toString();
+    const path = join(target.root, 'frozen-elsewhere');
+    expect(thrown('/proc/nothing/frozen', path)).toBe('');
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ by: 'anna', reason: 'why' });
+    expect(thrown('/proc/nothing/frozen', '/proc/nothing/either')).toBe('NO_SPACE\n');
+  });
+
   it('is not possible while access is off, and root may have made the file by hand', async () => {
     writeFileSync(join(target.prefix, 'etc/disabled'), '');
     const said = await freeze([medium]);
@@ -378,6 +400,7 @@ describe('unfreeze', () => {
   });
 
   it('also lifts what was frozen in /run while /etc could not be written', async () => {
+    await prepareCode(); // makes the folder
     writeFileSync(join(target.prefix, 'run/pra-run/frozen'), '{}');
     expect(await prepareCode()).toBe('FROZEN');
     expect((await unfreeze([high])).exit).toBe(0);
