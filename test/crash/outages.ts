@@ -157,8 +157,8 @@ export const runPowerOff = (lane: Lane): Promise<Result> => run(lane, POWER_OFF,
 /** What became of many processes that executed one approved request at once. */
 export interface Race {
   readonly executors: number;
-  /** How many were waiting for the database when the race began. */
-  readonly waiting: number;
+  /** How many had the database open, and none of them more than that, when the race began. */
+  readonly together: number;
   readonly dispatched: number;
   readonly begun: number;
   /** Exit codes of the processes. */
@@ -166,28 +166,36 @@ export interface Race {
   readonly outcome: string;
 }
 
+/** The starting line: longer than so many programs take to start on a busy machine. Milliseconds. */
+const LINE_UP_MS = 60_000;
+
 /**
- * Starts so many processes on one approved request. None passes the opening of the database before all of them have come so far (or
- * four seconds are over: the program waits five), so that they are at the dispatch together.
+ * Starts so many processes on one approved request. SQLite's write lock is held until each of them has the database open, and each
+ * is stopped there; then all go on at once, all of them awake and just before the dispatch.
  */
 export const race = async (lane: Lane, executors: number): Promise<Race> => {
-  const { n, id = '' } = await file(lane, 'execute');
+  const { n, id = '' } = await file(lane, 'execute', 3_000);
   const gate = new Sqlite(join(lane.operator.stateDir, 'mcp-pra.db'));
   gate.exec('BEGIN IMMEDIATE');
   const children = Array.from({ length: executors }, () =>
     spawn(process.execPath, [PROGRAM, 'execute', id], { env: lane.operator.env, stdio: 'ignore' }),
   );
   const codes = children.map(async (child) => ((await once(child, 'close')) as [number | null])[0] ?? -1);
-  const waiting = (): number => children.filter(({ pid }) => hasOpen(pid ?? 0, 'mcp-pra.db-wal')).length;
-  const until = performance.now() + 4_000;
-  while (waiting() < executors && performance.now() < until) await sleep(10);
-  const came = waiting();
+  const inLine = new Set<(typeof children)[number]>();
+  const until = performance.now() + LINE_UP_MS;
+  while (inLine.size < executors && performance.now() < until) {
+    for (const child of children)
+      if (!inLine.has(child) && hasOpen(child.pid ?? 0, 'mcp-pra.db') && child.kill('SIGSTOP'))
+        inLine.add(child);
+    await sleep(2);
+  }
   gate.exec('ROLLBACK');
   gate.close();
+  for (const child of inLine) child.kill('SIGCONT');
   const all = await Promise.all(codes);
   const dispatched = lane.records.rowsOf(id).filter(({ code }) => code === 'dispatch').length;
   const outcome = lane.records.stateOf(id) ?? '-';
-  return { executors, waiting: came, dispatched, begun: lane.happened(n).begun, codes: all, outcome };
+  return { executors, together: inLine.size, dispatched, begun: lane.happened(n).begun, codes: all, outcome };
 };
 
 const hasOpen = (pid: number, name: string): boolean => {

@@ -42,9 +42,9 @@ export class Report {
   }
 
   /** Prints the race, which is a problem unless one execution came of it and nobody failed. */
-  race({ executors, waiting, dispatched, begun, codes, outcome }: Race): void {
+  race({ executors, together, dispatched, begun, codes, outcome }: Race): void {
     const line =
-      `race: ${String(executors)} executors (${String(waiting)} at the start together), ${String(dispatched)} dispatch rows, ` +
+      `race: ${String(executors)} executors, ${String(together)} of them let go together, ${String(dispatched)} dispatch rows, ` +
       `${String(begun)} executions, exit codes ${counted(codes.map(String))}, ended ${outcome}`;
     this.#say(line);
     if (dispatched !== 1 || begun !== 1 || outcome !== 'SUCCEEDED' || codes.some((code) => code !== 0))
