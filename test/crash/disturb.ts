@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isTerminal } from '../../src/request/lifecycle.ts';
 import { IS_VICTIM, killAll } from './host-processes.ts';
-import { file, resume, SETTLE_MS, start, type Filed, type Underway } from './flows.ts';
+import { file, resume, SETTLE_MS, start, type AnyFlow, type Filed, type Underway } from './flows.ts';
 import type { Lane } from './lane.ts';
 import type { Flow, Heir, Moment, Victim } from './moments.ts';
 import { whyRowsAreWrong, type Recorded } from './records.ts';
@@ -10,7 +10,7 @@ import { whyUntrue } from './truth.ts';
 /** One disturbed request and what became of it. */
 export interface Result {
   readonly name: string;
-  readonly flow: Flow;
+  readonly flow: AnyFlow;
   readonly victim: string;
   readonly n: number;
   readonly id: string | undefined;
@@ -50,7 +50,7 @@ export const settleAndJudge = async (
   lane: Lane,
   given: {
     readonly name: string;
-    readonly flow: Flow;
+    readonly flow: AnyFlow;
     readonly victim: string;
     readonly heir: Heir;
     readonly filed: Filed;

@@ -9,6 +9,9 @@ import { PASSPHRASE, WORK_MS, type Lane } from './lane.ts';
 import type { Flow, Heir } from './moments.ts';
 import type { Recorded } from './records.ts';
 
+/** Besides the flows of moments: an approval is taken back from the CLI. */
+export type AnyFlow = Flow | 'withdraw';
+
 /** A flow that has begun. */
 export interface Underway {
   /** The operator's process that does it, while it is there. */
@@ -44,7 +47,12 @@ const propose = (lane: Lane, action: string, n: number, ms: number, auto: boolea
   });
 
 /** What comes before the flow itself, undisturbed. */
-export const file = async (lane: Lane, flow: Flow, ms = WORK_MS, action = 'crash_medium'): Promise<Filed> => {
+export const file = async (
+  lane: Lane,
+  flow: AnyFlow,
+  ms = WORK_MS,
+  action = 'crash_medium',
+): Promise<Filed> => {
   const n = lane.nextNumber(flow === 'auto' ? 'auto' : 'person');
   if (n === undefined) throw new Error(`${lane.host.name} has no automatic executions left: use more hosts`);
   if (flow === 'auto') {
@@ -71,9 +79,9 @@ const underway = (pid: () => number | undefined, over: Promise<unknown>): Underw
 };
 
 /** Begins the flow: what may be disturbed. */
-export const start = async (lane: Lane, flow: Flow, { n, ms, id = '' }: Filed): Promise<Underway> => {
-  if (flow === 'execute') {
-    const child = spawnCli(lane, 'execute', id);
+export const start = async (lane: Lane, flow: AnyFlow, { n, ms, id = '' }: Filed): Promise<Underway> => {
+  if (flow === 'execute' || flow === 'withdraw') {
+    const child = spawnCli(lane, flow, id);
     return underway(() => child.pid, once(child, 'close'));
   }
   if (flow === 'approve') {

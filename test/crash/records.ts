@@ -90,6 +90,11 @@ export class Records {
   }
 }
 
+/** Who denies or withdraws what is signed takes it back: the row says who did what, the event is `unconfirm`. */
+const stateAfter = (state: State, code: string): State | undefined =>
+  next(state, code as LifecycleEvent) ??
+  (code === 'withdraw' || code === 'deny' ? next(state, 'unconfirm') : undefined);
+
 /**
  * Walks the rows of a request along the lifecycle table: what is wrong with them, or undefined. Every change has its row, in
  * an order that the table has, and the last one is the row that the request itself names.
@@ -100,7 +105,7 @@ export const whyRowsAreWrong = (request: Recorded, rows: readonly RecordedRow[])
   for (const { seq, kind, code } of rows) {
     if (code === 'PROPOSED') state = 'PROPOSED';
     else if (['decision', 'dispatch', 'outcome', 'expiry'].includes(kind)) {
-      const after = state === undefined ? undefined : next(state, code as LifecycleEvent);
+      const after = state === undefined ? undefined : stateAfter(state, code);
       if (after === undefined) return `row ${String(seq)} says ${code} after ${state ?? 'nothing'}`;
       state = after;
     } else continue;

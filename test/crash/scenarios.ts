@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { State } from '../../src/request/types.ts';
 import { kill, settleAndJudge, type Result } from './disturb.ts';
-import { file, start, type Underway } from './flows.ts';
+import { file, start, type AnyFlow, type Underway } from './flows.ts';
 import type { Lane } from './lane.ts';
 import { FLOWS, HEIRS, VICTIMS, type Flow, type Heir, type Victim } from './moments.ts';
 
@@ -12,7 +12,7 @@ type Point =
   | { readonly kind: 'step'; readonly step: (typeof STEPS)[number] };
 
 export interface Scenario {
-  readonly flow: Flow;
+  readonly flow: AnyFlow;
   readonly victim: Victim;
   readonly heir: Heir;
   readonly point: Point;
@@ -39,6 +39,8 @@ const STATE_AFTER: Readonly<Record<string, State>> = {
   accept: 'RUNNING',
   lose: 'UNKNOWN',
   succeed: 'SUCCEEDED',
+  withdraw: 'REVOKE_UNCONFIRMED',
+  revoke: 'REVOKED',
 };
 
 /** Every state transition of every flow, and every step on the host with every victim. */
@@ -80,7 +82,21 @@ export const allScenarios = (): readonly Scenario[] => {
       isCutBefore: false,
     })),
   );
-  return [...rows, ...lost, ...network, ...steps];
+  // Nobody but a server asks for what was taken back.
+  const takenBack = (
+    [
+      ['operator', 'withdraw'],
+      ['operator', 'revoke'],
+      ['tcp', 'withdraw'],
+    ] as const
+  ).map(([victim, code]): Scenario => ({
+    flow: 'withdraw',
+    victim,
+    heir: 'server',
+    point: { kind: 'row', code },
+    isCutBefore: false,
+  }));
+  return [...rows, ...lost, ...network, ...takenBack, ...steps];
 };
 
 export const nameOf = ({ flow, victim, heir, point }: Scenario): string =>

@@ -75,6 +75,11 @@ test('rows that lead to the state are right, whatever else was written down in b
   expect(whyRowsAreWrong(request(), ROWS)).toBeUndefined();
 });
 
+test('a row of somebody who takes back what is signed leads to the unconfirmed state', () => {
+  const taken = [...ROWS.slice(0, 4), row(9, 'decision', 'withdraw'), row(10, 'outcome', 'revoke')];
+  expect(whyRowsAreWrong(request({ state: 'REVOKED', ledgerSeq: 10 }), taken)).toBeUndefined();
+});
+
 test.each([
   [
     'a change without its row',
