@@ -1,9 +1,9 @@
-// npm run bench:crash -- [--seed N] [--count N] [--hosts N] [--only I [--spans a,t,e,p]] [--moments-only]
+// npm run bench:crash -- [--seed N] [--count N] [--hosts N] [--only I] [--moments-only]
 import { parseArgs } from 'node:util';
-import { disturbAt, undisturbed, type Result, type Spans } from './disturb.ts';
+import { disturbAt, undisturbed, type Result } from './disturb.ts';
 import { crashLab, type Lane } from './lane.ts';
 import { race, runOutages, runPowerOff } from './outages.ts';
-import { drawMoment, FLOWS } from './moments.ts';
+import { drawMoment } from './moments.ts';
 import { Report } from './report.ts';
 import { allScenarios, disturbIn } from './scenarios.ts';
 
@@ -36,7 +36,6 @@ const main = async (): Promise<boolean> => {
       count: { type: 'string' },
       hosts: { type: 'string' },
       only: { type: 'string' },
-      spans: { type: 'string' },
       'moments-only': { type: 'boolean' },
     },
   });
@@ -52,14 +51,8 @@ const main = async (): Promise<boolean> => {
   const lanes = crash.lanes.slice(0, hosts);
   const [leaving] = crash.lanes.slice(hosts);
   try {
-    const spans = values.spans === undefined ? await measure(lanes) : spansOf(values.spans);
-    const shown = FLOWS.map((flow) => String(Math.round(spans[flow]))).join(',');
-    say(
-      `undisturbed, in milliseconds: ${FLOWS.map((flow) => `${flow} ${String(Math.round(spans[flow]))}`).join(', ')}`,
-    );
-    say(
-      `to run one moment again: npm run bench:crash -- --seed ${String(seed)} --spans ${shown} --only <index>`,
-    );
+    await Promise.all(lanes.map(undisturbed));
+    say(`to run one moment again: npm run bench:crash -- --seed ${String(seed)} --only <index>`);
     const one = async (result: Promise<Result>): Promise<void> => report.add(await result);
     const poweredOff = leaving === undefined ? undefined : runPowerOff(leaving);
     if (!momentsOnly) {
@@ -73,7 +66,7 @@ const main = async (): Promise<boolean> => {
       report.close('outages');
     }
     const indexes = only === undefined ? Array.from({ length: count }, (_, at) => at) : [only];
-    await share(lanes, indexes, (lane, index) => one(disturbAt(lane, drawMoment(seed, index), spans)));
+    await share(lanes, indexes, (lane, index) => one(disturbAt(lane, drawMoment(seed, index))));
     report.close('moments');
     if (poweredOff !== undefined) await one(poweredOff);
     report.close('power-off');
@@ -82,22 +75,6 @@ const main = async (): Promise<boolean> => {
     await crash.down();
   }
   return report.summary(seed);
-};
-
-const spansOf = (text: string): Spans => {
-  const [auto, tool, execute, approve] = text.split(',').map((part) => number(part, 0));
-  return { auto: auto ?? 0, tool: tool ?? 0, execute: execute ?? 0, approve: approve ?? 0 };
-};
-
-/** On every lane at once, as the moments are. */
-const measure = async (lanes: readonly Lane[]): Promise<Spans> => {
-  const spans = { auto: 0, tool: 0, execute: 0, approve: 0 };
-  for (const flow of FLOWS) {
-    await Promise.all(lanes.map((lane) => undisturbed(lane, flow))); // connections are open after this one
-    const times = await Promise.all(lanes.map((lane) => undisturbed(lane, flow)));
-    spans[flow] = times.reduce((sum, time) => sum + time, 0) / times.length;
-  }
-  return spans;
 };
 
 process.exitCode = (await main()) ? 0 : 1;

@@ -3,7 +3,7 @@ import { isTerminal } from '../../src/request/lifecycle.ts';
 import { IS_VICTIM, killAll } from './host-processes.ts';
 import { file, resume, SETTLE_MS, start, type AnyFlow, type Filed, type Underway } from './flows.ts';
 import type { Lane } from './lane.ts';
-import type { Flow, Heir, Moment, Victim } from './moments.ts';
+import { FLOWS, type Heir, type Moment, type Victim } from './moments.ts';
 import { whyRowsAreWrong, type Recorded } from './records.ts';
 import { whyUntrue } from './truth.ts';
 
@@ -25,8 +25,6 @@ export interface Result {
   readonly problem: string | undefined;
 }
 
-const pause = (ms: number): Promise<void> => sleep(ms);
-
 /** Kills a victim as soon as there is one; false when the flow was over before. */
 export const kill = async (lane: Lane, victim: Victim, flow: Underway): Promise<boolean> => {
   if (victim === 'tcp') {
@@ -41,7 +39,7 @@ export const kill = async (lane: Lane, victim: Victim, flow: Underway): Promise<
     // A server lives on when its call is over.
     if (killAll(pids) > 0) return !flow.isOver();
     if (flow.isOver()) return false;
-    await pause(2);
+    await sleep(2);
   }
 };
 
@@ -96,37 +94,38 @@ const whyUnsigned = ({ state, receipt }: Recorded): string | undefined => {
     : undefined;
 };
 
-/** How long each flow takes undisturbed. Milliseconds. */
-export type Spans = Readonly<Record<Flow, number>>;
-
-/** One moment of a seed. */
-export const disturbAt = async (lane: Lane, moment: Moment, spans: Spans): Promise<Result> => {
-  const { flow, victim, heir, part, index } = moment;
+/** One moment of a seed. Where its anchor never comes, it is too late. */
+export const disturbAt = async (lane: Lane, moment: Moment): Promise<Result> => {
+  const { flow, victim, heir, anchor, ms, index } = moment;
   const filed = await file(lane, flow);
   const underway = await start(lane, flow, filed);
-  await pause(part * spans[flow]);
+  if (anchor !== 'start')
+    await lane.records.until(
+      () => hasRow(lane, filed.n, anchor),
+      () => underway.isOver(),
+    );
+  await sleep(ms);
   const isHit = await kill(lane, victim, underway);
   const at = lane.records.requestOf(filed.n)?.state ?? '-';
-  return settleAndJudge(lane, {
-    name: `moment ${String(index)}`,
-    flow,
-    victim,
-    heir,
-    filed,
-    underway,
-    at,
-    isHit,
-  });
+  const name = `moment ${String(index)}: ${String(ms)} ms after ${anchor}`;
+  return settleAndJudge(lane, { name, flow, victim, heir, filed, underway, at, isHit });
 };
 
-/** The flow without any disturbance, and how long it took. */
-export const undisturbed = async (lane: Lane, flow: Flow): Promise<number> => {
-  const filed = await file(lane, flow);
-  const began = performance.now();
-  const underway = await start(lane, flow, filed);
-  await underway.over;
-  const took = performance.now() - began;
-  const problem = judge(lane, filed.n) ?? (lane.happened(filed.n).ended === 1 ? undefined : 'it did not run');
-  if (problem !== undefined) throw new Error(`undisturbed ${flow}: ${problem}`);
-  return took;
+/** Whether a request's ledger has such a row. */
+export const hasRow = (lane: Lane, n: number, code: string): boolean => {
+  const id = lane.records.requestOf(n)?.id;
+  return id !== undefined && lane.records.rowsOf(id).some((row) => row.code === code);
+};
+
+/** Each flow once without any disturbance: a harness whose flows do not work would find nothing wrong. */
+export const undisturbed = async (lane: Lane): Promise<void> => {
+  for (const flow of FLOWS) {
+    const filed = await file(lane, flow);
+    await (
+      await start(lane, flow, filed)
+    ).over;
+    const problem =
+      judge(lane, filed.n) ?? (lane.happened(filed.n).ended === 1 ? undefined : 'it did not run');
+    if (problem !== undefined) throw new Error(`undisturbed ${flow}: ${problem}`);
+  }
 };

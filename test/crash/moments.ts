@@ -1,4 +1,5 @@
-// Which moments a seed means. Pure: the same seed and index is the same moment on every machine.
+// Which moments a seed means. Pure: the same seed and index is the same moment on every machine. A moment counts from a point that
+// every run passes, so that it is in the middle of one on a slow machine too.
 
 /** How a request gets to run: who starts it, and so which process of ours there is to kill. */
 export const FLOWS = ['auto', 'tool', 'execute', 'approve'] as const;
@@ -16,13 +17,18 @@ export type Victim = (typeof VICTIMS)[number];
 export const HEIRS = ['server', 'cli'] as const;
 export type Heir = (typeof HEIRS)[number];
 
+/** What a moment counts from: the start of the flow, or a row of the operator's ledger; and the longest time after it, in milliseconds. */
+export const ANCHORS = { start: 800, dispatch: 500, accept: 600 } as const;
+export type Anchor = keyof typeof ANCHORS;
+
 export interface Moment {
   readonly index: number;
   readonly flow: Flow;
   readonly victim: Victim;
   readonly heir: Heir;
-  /** When, as a part of the time that the flow takes undisturbed. */
-  readonly part: number;
+  readonly anchor: Anchor;
+  /** How long after the anchor. */
+  readonly ms: number;
 }
 
 /** mulberry32, seeded anew for each moment, so that one can be drawn without those before it. */
@@ -53,6 +59,7 @@ export const drawMoment = (seed: number, index: number): Moment => {
   const draw = random();
   const victim = VICTIM_WEIGHTS.find(([, upTo]) => draw < upTo)?.[0] ?? 'operator';
   const heir = HEIRS[Math.floor(random() * HEIRS.length)] ?? 'server';
-  // A little beyond the end too: what is killed then must have left everything behind.
-  return { index, flow, victim, heir, part: random() * 1.1 };
+  const anchors = Object.keys(ANCHORS) as Anchor[];
+  const anchor = anchors[Math.floor(random() * anchors.length)] ?? 'start';
+  return { index, flow, victim, heir, anchor, ms: Math.floor(random() * ANCHORS[anchor]) };
 };

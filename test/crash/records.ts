@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import Sqlite from 'better-sqlite3';
 import { next, type LifecycleEvent } from '../../src/request/lifecycle.ts';
@@ -17,8 +18,6 @@ export interface RecordedRow {
   readonly kind: string;
   readonly code: string;
 }
-
-const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Connections of the harness to the database that the program works on. */
 export class Records {
@@ -50,12 +49,12 @@ export class Records {
       .all(id);
   }
 
-  /** Resolves when `wanted`, or `isOver`; looks as often as it can. */
+  /** Resolves when `wanted`, or `isOver`; looks every millisecond. */
   async until(wanted: () => boolean, isOver: () => boolean = () => false): Promise<boolean> {
     for (;;) {
       if (wanted()) return true;
       if (isOver()) return false;
-      await pause();
+      await sleep(1);
     }
   }
 

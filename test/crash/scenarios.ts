@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { State } from '../../src/request/types.ts';
-import { kill, settleAndJudge, type Result } from './disturb.ts';
+import { hasRow, kill, settleAndJudge, type Result } from './disturb.ts';
 import { file, start, type AnyFlow, type Underway } from './flows.ts';
 import type { Lane } from './lane.ts';
 import { FLOWS, HEIRS, VICTIMS, type Flow, type Heir, type Victim } from './moments.ts';
@@ -147,11 +147,6 @@ const disturbOnce = async (lane: Lane, scenario: Scenario): Promise<Result> => {
   }
   if (underway === undefined) throw new Error('the flow did not begin');
   return settleAndJudge(lane, { name: nameOf(scenario), flow, victim, heir, filed, underway, at, isHit });
-};
-
-const hasRow = (lane: Lane, n: number, code: string): boolean => {
-  const id = lane.records.requestOf(n)?.id;
-  return id !== undefined && lane.records.rowsOf(id).some((row) => row.code === code);
 };
 
 const isStepDone = (lane: Lane, n: number, step: (typeof STEPS)[number]): boolean => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { drawMoment, FLOWS, HEIRS, VICTIMS } from '../../crash/moments.ts';
+import { ANCHORS, drawMoment, FLOWS, HEIRS, VICTIMS, type Anchor } from '../../crash/moments.ts';
 
 const drawn = (seed: number, count: number) =>
   Array.from({ length: count }, (_, index) => drawMoment(seed, index));
@@ -16,11 +16,16 @@ test('another seed has other moments', () => {
   expect(drawn(1, 20)).not.toEqual(drawn(2, 20));
 });
 
-test('five hundred moments have every flow, victim and heir, and are spread over the whole time', () => {
+test('five hundred moments have every flow, victim and heir, and come at any time after each anchor', () => {
   const all = drawn(7, 500);
   for (const flow of FLOWS) expect(all.filter((one) => one.flow === flow).length).toBeGreaterThan(80);
   for (const victim of VICTIMS) expect(all.some((one) => one.victim === victim)).toBe(true);
   for (const heir of HEIRS) expect(all.filter((one) => one.heir === heir).length).toBeGreaterThan(200);
-  for (let tenth = 0; tenth < 11; tenth += 1)
-    expect(all.filter(({ part }) => Math.floor(part * 10) === tenth).length).toBeGreaterThan(20);
+  for (const [anchor, longest] of Object.entries(ANCHORS) as [Anchor, number][])
+    for (let quarter = 0; quarter < 4; quarter += 1) {
+      const within = all.filter(
+        (one) => one.anchor === anchor && Math.floor((one.ms * 4) / longest) === quarter,
+      );
+      expect(within.length).toBeGreaterThan(20);
+    }
 });
