@@ -5,6 +5,7 @@ import { openDoctor } from './app/doctor.ts';
 import { systemClock } from './app/system-clock.ts';
 import { hostKeyRotation } from './app/host-key-rotation.ts';
 import { proveLogin } from './app/prove-login.ts';
+import { otpStatuses } from './app/otp-statuses.ts';
 import { openProcesses } from './app/processes.ts';
 import { openRevocation } from './app/revocation.ts';
 import type { Catalog } from './catalog/types.ts';
@@ -18,7 +19,7 @@ import type { Channel, Store } from './request/ports.ts';
 import { sessionSource } from './request/session-source.ts';
 import { hostKeyNames } from './ssh/host-key-names.ts';
 import { openChannel } from './ssh/open-channel.ts';
-import { signLocalStatement, signTicket } from './approver/sign.ts';
+import { signTicket } from './approver/sign.ts';
 
 /** Everything that is open while the program works on a configuration. */
 interface Opened {
@@ -46,16 +47,13 @@ export const compose = (version: string, log: Log): CliParts => {
       return {
         desk: opened.desk.person,
         store: opened.store,
-        openApprover: async (passphrase) => {
-          if (config.approver === undefined) {
-            throw new PraError('KEY_MISSING', { account: 'approver', path: 'approver.key (not configured)' });
-          }
-          const key = await openApproverKey(config.approver.key, passphrase);
-          return {
-            sign: (ticket, namespace) => signTicket({ ticketText: ticket, namespace, key }),
-            signStatement: (statement) => signLocalStatement(statement, key),
-          };
+        approver: async () => {
+          if (config.approver === undefined) throw new PraError('APPROVER_MISSING');
+          const { openApprover } = await import('./app/approver.ts');
+          return openApprover(config.approver, { store: opened.store, clock: systemClock });
         },
+        otpStatuses: () => otpStatuses(opened.store),
+        forgetOtp: (principal, entry) => opened.store.otp.forget(principal, entry),
         close: () => opened.close(),
       };
     },

@@ -38,6 +38,12 @@ export const signLocalStatement = (statement: string, key: OpenedKey): string =>
   return sign(statement, LOCAL_NAMESPACE, key);
 };
 
+/** A namespace that no target takes: what is signed in it approves nothing. */
+export const DRILL_NAMESPACE = 'mcp-pra-drill';
+
+/** Signs the text of a drill. Throws SIGNATURE_INVALID. */
+export const signDrill = (drillText: string, key: OpenedKey): string => sign(drillText, DRILL_NAMESPACE, key);
+
 const sign = (message: string, namespace: string, key: OpenedKey): string => {
   try {
     const blob = buildSshsig({

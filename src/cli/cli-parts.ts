@@ -4,6 +4,7 @@ import type { PraError } from '../errors.ts';
 import type { PersonDesk } from '../request/desk.ts';
 import type { LedgerEntry } from '../request/ledger-entry.ts';
 import type { Store } from '../request/ports.ts';
+import type { CliApprover, OtpStatus } from './approver-ports.ts';
 import type { DoctorPorts } from './doctor-ports.ts';
 import type { RevocationPorts } from './revocation/ports.ts';
 
@@ -48,7 +49,7 @@ export interface CliParts {
   readonly hostKeyRotation: HostKeyRotation;
   /**
    * Signs the statement of an approver's rotation with the key at `path`, opened with what was typed (those bytes are wiped). Throws
-   * what `openApprover` throws.
+   * what opening an approver's key throws.
    */
   signApproverRotation(
     path: string,
@@ -111,18 +112,12 @@ export interface TrustedKey {
 export interface CliApp {
   readonly desk: PersonDesk;
   readonly store: Pick<Store, 'tail' | 'verifyLedger'>;
-  /**
-   * Opens the approver's key with a passphrase that was typed. Throws KEY_MISSING, FILE_MODE, KEY_INVALID (not encrypted
-   * either), KEY_PASSPHRASE for a wrong one.
-   */
-  openApprover(passphrase: Buffer): Promise<TicketSigner>;
+  /** The approver whom the configuration names. Throws APPROVER_MISSING, KEY_MISSING, FILE_MODE, KEY_INVALID, KEY_UNENCRYPTED. */
+  approver(): Promise<CliApprover>;
+  /** Who has a one-time password here. */
+  otpStatuses(): readonly OtpStatus[];
+  /** Forgets a one-time password and its recovery codes. False when there were none. */
+  forgetOtp(principal: string, entry: LedgerEntry): boolean;
   /** Ends connections and closes the database. */
   close(): Promise<void>;
-}
-
-export interface TicketSigner {
-  /** The base64 SSHSIG blob over exactly this ticket. */
-  sign(ticket: string, namespace: string): string;
-  /** The same over a statement about this machine alone (freeze-desk.ts), in a namespace that no target takes. */
-  signStatement(statement: string): string;
 }

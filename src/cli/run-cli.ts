@@ -6,6 +6,7 @@ import type { CliIo } from './cli-io.ts';
 import type { CliParts } from './cli-parts.ts';
 import { addActions } from './commands/actions.ts';
 import { addApprove } from './commands/approve.ts';
+import { addApprover } from './commands/approver.ts';
 import { addAudit } from './commands/audit.ts';
 import { addCancel } from './commands/cancel.ts';
 import { addCatalog } from './commands/catalog.ts';
@@ -53,6 +54,7 @@ const COMMANDS = [
   addWatch,
   addShow,
   addApprove,
+  addApprover,
   addTicket,
   addCosign,
   addDeny,

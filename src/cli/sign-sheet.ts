@@ -1,15 +1,19 @@
+import { PraError } from '../errors.ts';
 import type { ApprovalSheet } from '../request/desk.ts';
-import { openSigner } from './approver-signature.ts';
+import type { OtpProof } from '../request/otp-proof.ts';
+import { recoveryNotes } from './approver/recovery-notes.ts';
+import { signAsPerson } from './approver/sign-as-person.ts';
 import type { CliContext } from './cli-context.ts';
 import type { CliIo } from './cli-io.ts';
+import { approverOf } from './approver-signature.ts';
 import { Page } from './page.ts';
 import { recapSection, requestPage } from './request-page.ts';
 import { say } from './say.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
- * Shows a person what there is to sign, asks, and signs it with the passphrase that they type, unless they said no or that they deny it.
- * The one way to a signature, for `approve` and `cosign` alike. `recheck` is called before the passphrase is asked for. Throws
+ * Shows a person what there is to sign, asks, and signs it with the passphrase that they type, and for HIGH a one-time password, unless
+ * they said no or that they deny it. The one way to a signature, for `approve` and `cosign` alike. `recheck` is called before the passphrase is asked for. Throws
  * APPROVER_MISSING and what `recheck` and the key throw.
  */
 export const signSheet = async (on: {
@@ -18,19 +22,38 @@ export const signSheet = async (on: {
   readonly screen: CliIo['stdout'];
   readonly sheet: ApprovalSheet;
   readonly recheck: () => void;
-}): Promise<{ readonly signature: string } | 'no' | 'deny'> => {
+  /** After the third wrong code. */
+  readonly onExhausted?: () => Promise<unknown>;
+}): Promise<{ readonly signature: string; readonly otp: OtpProof | undefined } | 'no' | 'deny'> => {
   const { context, terminal, screen, sheet } = on;
+  const approver = approverOf(context);
+  const app = await context.app();
   const page = Page.for(context.io, screen === context.io.stderr ? 'stderr' : 'stdout');
   screen.write(
     recapSection(requestPage(page, sheet.view, sheet), sheet)
       .line()
       .toString(),
   );
+  const isHigh = sheet.offer.impact === 'HIGH' || sheet.view.impact === 'HIGH';
+  if (isHigh) {
+    for (const line of recoveryNotes(app.otpStatuses(), Date.now())) screen.write(`${line}\n`);
+    // Before anybody answers and types for nothing.
+    if (!app.otpStatuses().some(({ principal }) => principal === approver))
+      throw new PraError('OTP_MISSING', { principal: approver });
+  }
   const answer = await ask(terminal, sheet);
   if (answer !== 'yes') return answer;
   on.recheck();
-  const signer = await openSigner(context, terminal, (text) => screen.write(text));
-  return { signature: signer.sign(sheet.ticket, sheet.namespace) };
+  return signAsPerson(
+    { terminal, approver: await app.approver(), write: (text) => screen.write(text) },
+    {
+      ticket: sheet.ticket,
+      namespace: sheet.namespace,
+      subject: sheet.view.id,
+      needsOtp: isHigh,
+      ...(on.onExhausted === undefined ? {} : { onExhausted: on.onExhausted }),
+    },
+  );
 };
 
 /** Anything but a clear yes is a no, which changes nothing. HIGH wants the host's name, so that a habit does not approve it. */

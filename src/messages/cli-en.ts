@@ -179,6 +179,7 @@ export const cliEn = {
   'approve.not': 'Not approved. The request stays as it is; to refuse it: mcp-pra deny {id}',
   'approve.passphrase': 'Passphrase of the approver key of {principal}: ',
   'approve.wrong': 'That passphrase does not open the key.',
+  'approve.touch': 'Now the security key: ssh-keygen or the agent asks for PIN and touch.',
   'approve.done': 'Approved by {principal}.',
   'approve.cosigned':
     'Signed by {principal}. {line}. Nothing runs before that. The others: mcp-pra approve {id} here, or from their own machine: mcp-pra ticket export {id}',
@@ -197,6 +198,48 @@ export const cliEn = {
   'approve.no_run': 'Not run. To run it: mcp-pra execute {id}',
   'approve.running': 'Running on {host}. Ctrl-C stops watching, not the action.',
   'run.left': 'Stopped watching. The action goes on; to see it: mcp-pra show {id}',
+
+  // one-time passwords
+  'otp.ask': 'Code of {principal} (six digits), or a recovery code: ',
+  'otp.passphrase': 'Passphrase of the one-time password of {principal}: ',
+  'otp.denied_note': 'Denied by itself: three codes of the approver were not right.',
+  'otp.recovery_used': 'NOTE: {principal} used a recovery code at {used}; {left} left. Was it them?',
+  'otp.replace':
+    'There is a one-time password already. A code or a recovery code of that one is needed to replace it.',
+  'otp.recovery_only': 'It does not open with this passphrase: give a recovery code of it.',
+  'otp.secret':
+    'Scan this with an authenticator app, or type in for {principal} (time-based, 6 digits):\n{groups}',
+  'otp.confirm': 'The code that it shows now: ',
+  'otp.confirm_wrong': 'That is not its code. Does the clock of this machine agree with the phone?',
+  'otp.recovery_title':
+    'Recovery codes: each approves once in place of a code. Write them on paper; they are shown only now.',
+  'otp.recovery_done': 'Written down? [Enter] ',
+  'otp.choose': 'A passphrase for the one-time password, typed at each HIGH approval: ',
+  'otp.choose_again': 'The same once more: ',
+  'otp.choose_differs': 'They differ.',
+  'otp.too_short': 'At least {characters} characters.',
+  'approver.enrolled': '{principal} is enrolled: HIGH is approved with the key and a code.',
+  'approver.key': 'Key: {type} {fingerprint}',
+  'approver.steps':
+    'Targets know only the key. This line belongs into mcp_pra_allowed_signers (provision-vars.yml); then provision them:',
+  'approver.try': 'Try it without approving anything: mcp-pra approver drill',
+  'approver.none': 'No approver is configured or enrolled on this machine.',
+  'approver.head': 'approver|key|otp since|recovery|locked|fingerprint',
+  'approver.not_enrolled': 'no OTP',
+  'approver.locked': '{seconds} s',
+  'approver.type_name': 'Type {principal} to forget that one-time password: ',
+  'approver.kept': 'Nothing was removed.',
+  'approver.not_yours':
+    'The passphrase of another approver is not yours: use --force, which goes into the ledger',
+  'approver.removed': 'The one-time password of {principal} and its recovery codes are forgotten here.',
+  'approver.removed_targets':
+    'The targets still know the key. To take it away from them: mcp-pra keys revoke --approver {principal} --all-hosts',
+  'approver.unlocked': 'Codes of {principal} are taken again.',
+  'drill.key': 'Key: {type} {fingerprint} signs, and ssh-keygen verifies it.',
+  'drill.code': 'Code: right, and used up.',
+  'drill.recovery_ask': 'Now one recovery code. It is used up by this.',
+  'drill.recovery': 'Recovery code: right, and used up.',
+  'drill.done': 'All of it works. Nothing was approved.',
   'deny.done': 'Denied {id}.',
   'revoke.done': 'Revoked: {host} signed that {id} never ran and never will.',
   'revoke.unconfirmed':

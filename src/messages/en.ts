@@ -202,6 +202,18 @@ export const en = {
     'HIGH needs a one-time password, and {principal} has none on this machine.',
     'Enrol once, in a terminal: mcp-pra approver enrol',
   ],
+  UNLOCK_REFUSED: [
+    'approval',
+    3,
+    '{principal} is not enrolled on this machine with this key.',
+    'An approver who is enrolled here unlocks: mcp-pra approver list',
+  ],
+  SECURITY_KEY_FAILED: [
+    'approval',
+    3,
+    'The security key made no signature.',
+    'Read what ssh-keygen said above; is the key plugged in and was it touched in time?',
+  ],
   OTP_FORM: [
     'approval',
     3,
@@ -223,7 +235,7 @@ export const en = {
   OTP_EXHAUSTED: [
     'approval',
     3,
-    'Three codes for {id} were not right: it is denied.',
+    'Three codes for {id} were not right: it is not approved with this machine any more.',
     'Find out who tried; then propose it again.',
   ],
   OTP_LOCKED: [

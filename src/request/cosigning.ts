@@ -3,6 +3,7 @@ import { PraError } from '../errors.ts';
 import type { ApprovalSheet, PersonDesk, RequestView } from './desk.ts';
 import { FormError } from './form-error.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
+import { impactOf, otpDetail, requireOtpProof } from './otp-proof.ts';
 import type { Store } from './ports.ts';
 import { addSignature, requireGenuine, type Signed } from './quorum.ts';
 import {
@@ -68,7 +69,7 @@ export const openCosigning = (parts: CosigningParts): Cosigning => {
       return { ...sheet, view: { ...sheet.view, seconds_left: null } };
     },
 
-    cosign: (caller, block, sheet, signed) => {
+    cosign: (caller, block, sheet, { otp, ...signed }) => {
       const request = requestOf(bundleOf(block));
       if (request.ticket !== sheet.ticket) throw new PraError('COSIGN_FORGED');
       requireAllowed(request);
@@ -79,11 +80,10 @@ export const openCosigning = (parts: CosigningParts): Cosigning => {
       });
       const ticket = sha256(sheet.ticket);
       const { principal, key } = approval;
+      requireOtpProof({ impact: impactOf(request, sheet), principal, subject: request.id, otp });
       const counted = { signatures: patch.approvals?.length ?? 0, needed: sheet.offer.requires.count };
-      store.append({
-        ...rowOf(caller, request, 'COSIGNED'),
-        detail: { approver: principal, key, ticket, ...counted },
-      });
+      const detail = { approver: principal, key, ticket, ...otpDetail(otp), ...counted };
+      store.append({ ...rowOf(caller, request, 'COSIGNED'), detail }, otp);
       return writeCosignature({ id: request.id, ticket, principal, signature: signed.signature });
     },
 

@@ -2,6 +2,7 @@ import type { Catalog, Facts, Impact } from '../catalog/types.ts';
 import type { PraError } from '../errors.ts';
 import type { Board } from './board.ts';
 import type { FreezeDesk } from './freeze-desk.ts';
+import type { OtpProof } from './otp-proof.ts';
 import type { HostEntry } from './ports.ts';
 import type { BuiltInWord } from './built-in.ts';
 import type { CancelDraft } from './stops.ts';
@@ -150,6 +151,13 @@ export interface ApprovalSheet {
   readonly undo: string;
 }
 
+/** A person's signature, and for HIGH the proof of their one-time password. */
+export interface PersonSigned {
+  readonly principal: string;
+  readonly signature: string;
+  readonly otp?: OtpProof | undefined;
+}
+
 /** What a person may do besides, from the CLI only. */
 export interface PersonDesk extends ModelDesk {
   /** For a screen that stays open. */
@@ -160,13 +168,10 @@ export interface PersonDesk extends ModelDesk {
   recheck(sheet: ApprovalSheet): void;
   /**
    * Records the signature over `sheet.ticket`; does not run anything. Where the host asks for several it stays PENDING until the last one.
-   * Throws SIGNATURE_INVALID, SIGNER_TWICE, REQUESTER_SIGNED, SIGNED_MEANWHILE.
+   * HIGH needs the proof of the signer's one-time password besides. Throws SIGNATURE_INVALID, SIGNER_TWICE, REQUESTER_SIGNED,
+   * SIGNED_MEANWHILE, OTP_MISSING, OTP_USED.
    */
-  approve(
-    caller: Caller,
-    sheet: ApprovalSheet,
-    signed: { readonly principal: string; readonly signature: string },
-  ): RequestView;
+  approve(caller: Caller, sheet: ApprovalSheet, signed: PersonSigned): RequestView;
   /**
    * A partly signed request for an approver on another machine, as a block of text (ticket-bundle.ts). Throws EXPORT_UNSIGNED,
    * REQUEST_EXPIRED, STATE_CONFLICT.
@@ -181,12 +186,7 @@ export interface PersonDesk extends ModelDesk {
    * Records the signature over `sheet.ticket` here and gives it as a block for the machine that has the request. Throws
    * SIGNATURE_INVALID, SIGNER_TWICE, REQUESTER_SIGNED.
    */
-  cosign(
-    caller: Caller,
-    block: string,
-    sheet: ApprovalSheet,
-    signed: { readonly principal: string; readonly signature: string },
-  ): string;
+  cosign(caller: Caller, block: string, sheet: ApprovalSheet, signed: PersonSigned): string;
   /** Adds such a signature to the request it is about, as `approve`. Throws BLOCK_BAD besides, REQUEST_UNKNOWN. */
   importSignature(caller: Caller, block: string): Promise<RequestView>;
   /** Says no, also to what was approved already and has not begun; then as `withdraw`. */

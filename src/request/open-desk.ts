@@ -8,6 +8,7 @@ import { HostClocks } from './host-clocks.ts';
 import { decision, refusalRow } from './desk-rows.ts';
 import { look } from './look.ts';
 import { namesOf } from './context-rules.ts';
+import { impactOf, otpDetail, requireOtpProof, type OtpProof } from './otp-proof.ts';
 import { Policy, type OperatorPolicy } from './policy.ts';
 import type { AutoSigner, Channel, Clock, HostEntry, Processes, RequestPatch, Store } from './ports.ts';
 import { propose, type Proposal } from './proposals.ts';
@@ -269,22 +270,24 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     return request;
   };
 
-  const approve = (caller: Caller, read: ApprovalSheet, signed: Signed): RequestView => {
+  const approve = (caller: Caller, read: ApprovalSheet, signed: Signed, otp?: OtpProof): RequestView => {
     const request = stillOpen(read);
     const { event, patch, approval } = addSignature(request, read.offer, read.ticket, signed);
     const row = decision(caller, request, event);
     const { principal, key, way } = approval;
+    // Who signed on another machine was asked there.
+    if (way === 'here')
+      requireOtpProof({ impact: impactOf(request, read), principal, subject: request.id, otp });
     const needed = read.offer.requires.count;
     const counted = needed > 1 ? { way, signatures: patch.approvals?.length ?? 0, needed } : {};
     try {
-      store.transition(request.id, event, patch, {
-        ...row,
-        detail: { approver: principal, key, ...counted },
-      });
+      const detail = { approver: principal, key, ...otpDetail(otp), ...counted };
+      store.transition(request.id, event, patch, { ...row, detail }, otp);
     } catch (error) {
       const isBeside = error instanceof PraError && error.code === 'SIGNED_MEANWHILE';
       // Somebody else's signature under the same ticket came in between: this one is added to it.
-      if (isBeside && store.find(request.id).ticket === read.ticket) return approve(caller, read, signed);
+      if (isBeside && store.find(request.id).ticket === read.ticket)
+        return approve(caller, read, signed, otp);
       throw error;
     }
     return view(request.id);
@@ -320,8 +323,8 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
       guardedNow(caller, 'cosign', () => cosigning.cosign(caller, block, read, signed)),
     importSignature: (caller, block) =>
       guarded(caller, 'import', () => cosigning.importSignature(caller, block)),
-    approve: (caller, read, signed) =>
-      guardedNow(caller, 'approve', () => approve(caller, read, { ...signed, way: 'here' })),
+    approve: (caller, read, { otp, ...signed }) =>
+      guardedNow(caller, 'approve', () => approve(caller, read, { ...signed, way: 'here' }, otp)),
     deny: (caller, id, note, options = {}) =>
       guarded(caller, 'deny', () => {
         const decisionNote = note.slice(0, 400).toWellFormed();

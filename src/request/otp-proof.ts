@@ -1,3 +1,6 @@
+import type { Impact } from '../catalog/types.ts';
+import { PraError } from '../errors.ts';
+
 /** What a one-time password is given for: the id of a request or a ticket, or the name of a ceremony in capitals (`DRILL`). */
 export type OtpSubject = string;
 
@@ -32,3 +35,30 @@ export const makeOtpProof = (spec: OtpProofSpec): OtpProof => {
 
 /** False for whatever only looks like one. */
 export const isOtpProof = (proof: OtpProof): boolean => made.has(proof);
+
+/**
+ * What HIGH asks of a person on this machine besides the signature: a proof of that person, for that request. Throws OTP_MISSING, and
+ * INTERNAL for a proof that is of somebody or something else.
+ */
+export const requireOtpProof = (given: {
+  readonly impact: Impact;
+  readonly principal: string;
+  readonly subject: OtpSubject;
+  readonly otp: OtpProof | undefined;
+}): void => {
+  const { impact, principal, subject, otp } = given;
+  if (otp === undefined && impact !== 'HIGH') return;
+  if (otp === undefined) throw new PraError('OTP_MISSING', { principal });
+  if (!isOtpProof(otp) || otp.principal !== principal || otp.subject !== subject)
+    throw new PraError('INTERNAL');
+};
+
+/** The higher one of what is filed and what the host's offer says. */
+export const impactOf = (
+  request: { readonly impact: Impact },
+  read: { readonly offer: { readonly impact: Impact } },
+): Impact => (request.impact === 'HIGH' ? 'HIGH' : read.offer.impact);
+
+/** What the ledger says of it. */
+export const otpDetail = (otp: OtpProof | undefined): { readonly otp?: 'code' | 'recovery' } =>
+  otp === undefined ? {} : { otp: otp.by.kind };

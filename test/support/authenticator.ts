@@ -17,7 +17,7 @@ export interface EnrolledForTest {
   readonly secret: Buffer;
   readonly recovery: NewRecoveryCodes;
   /** The code of a moment; of now unless told. */
-  code(now?: number): string;
+  readonly code: (now?: number) => string;
 }
 
 interface Made {

@@ -5,7 +5,10 @@ import { text } from 'node:stream/consumers';
 export interface PtyStep {
   /** Regular expression (Python) for what must be on the screen since the last step. */
   readonly expect: string;
+  /** `{code}` in it is the one-time code of the secret that was found. */
   readonly send: string;
+  /** Finds a base32 secret on the screen: group 1. */
+  readonly secret?: string;
   /** Sent to the program itself, after the typing. */
   readonly signal?: NodeJS.Signals;
   /** A file that is made now, for a test to wait for. */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { openStore } from '../../src/store/open.ts';
+import { enrolInStore, type EnrolledForTest } from './authenticator.ts';
 import { onPty, type PtyResult, type PtyStep } from './on-pty.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -139,3 +141,23 @@ export const approveSteps = (passphrase: string): readonly PtyStep[] => [
   { expect: '\\[y/N\\]', send: 'y\n' },
   { expect: '[Pp]assphrase', send: `${passphrase}\n` },
 ];
+
+/** The same for HIGH: the name of the host, the passphrase, and a code or a recovery code. */
+export const approveHighSteps = (host: string, passphrase: string, code: string): readonly PtyStep[] => [
+  { expect: 'type the name of the host', send: `${host}\n` },
+  { expect: '[Pp]assphrase', send: `${passphrase}\n` },
+  { expect: 'Code of', send: `${code}\n` },
+];
+
+/** Gives the approver of an operator's machine a one-time password, or another one. */
+export const enrolOperator = async (
+  operator: Pick<Operator, 'stateDir'>,
+  who: { readonly principal: string; readonly passphrase: string },
+): Promise<EnrolledForTest> => {
+  const store = await openStore({ dir: operator.stateDir, clock: Date });
+  try {
+    return await enrolInStore(store, who);
+  } finally {
+    store.close();
+  }
+};

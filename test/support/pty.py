@@ -5,10 +5,14 @@ Standard input: JSON {"argv": [...], "env": {...}, "cwd": "...", "seconds": n, "
 "signal": "SIGTERM"}, ...]}. Each step waits until the expression matches what was shown since the last step and the file
 `after` is there, then types, makes the file `touch`, and does what else it says. Standard output: JSON {"code": n,
 "screen": "...", "missed": "<expression>"|null, "cooked": whether the terminal was left with echo and lines}.
+A step's `secret` is an expression whose group 1 is a base32 secret on the screen; from then on `{code}` in what is typed is its one-time
+code (RFC 6238), each only once: it may wait for the next one.
 The terminal has echo on, as a real one does: what a program does not switch off is in `screen`.
 """
 
+import base64
 import fcntl
+import hmac
 import json
 import os
 import pty
@@ -30,6 +34,7 @@ def main():
     resize(terminal, job.get('rows', 40), job.get('columns', 80))
     until = time.monotonic() + job['seconds']
     screen, seen, missed = '', 0, None
+    authenticator = Authenticator()
     for step in [*job['steps'], None]:
         while step is None or not re.search(step['expect'], screen[seen:], re.S):
             more = read(terminal, until)
@@ -41,7 +46,13 @@ def main():
             seen = len(screen)
             while 'after' in step and not os.path.exists(step['after']) and time.monotonic() < until:
                 time.sleep(0.02)
-            os.write(terminal, step.get('send', '').encode())
+            if 'secret' in step:
+                found = re.findall(step['secret'], screen, re.S)[-1]
+                authenticator.secret = base64.b32decode(re.sub(r'[^A-Z2-7]', '', found))
+            send = step.get('send', '')
+            if '{code}' in send:
+                send = send.replace('{code}', authenticator.code())
+            os.write(terminal, send.encode())
             if 'touch' in step:
                 open(step['touch'], 'x').close()
             if 'size' in step:
@@ -58,6 +69,22 @@ def main():
 
 def resize(terminal, rows, columns):
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+
+
+class Authenticator:
+    """A phone that shows each code once."""
+
+    secret = b''
+    used = 0
+
+    def code(self):
+        while int(time.time()) // 30 <= self.used:
+            time.sleep(0.1)
+        self.used = int(time.time()) // 30
+        digest = hmac.new(self.secret, struct.pack('>Q', self.used), 'sha1').digest()
+        at = digest[-1] & 15
+        number = struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF
+        return '%06d' % (number % 1000000)
 
 
 def read(terminal, until):

@@ -33,6 +33,7 @@ export const approve = async (context: CliContext, id: string, run: boolean): Pr
   const app = await context.app();
 
   const sheet = await app.desk.sheet(id, principal);
+  const caller = { ...context.caller(), principal };
   // Reading takes minutes: nobody types a passphrase for what is over. Signing checks once more.
   const answer = await signSheet({
     context,
@@ -40,13 +41,13 @@ export const approve = async (context: CliContext, id: string, run: boolean): Pr
     screen,
     sheet,
     recheck: () => app.desk.recheck(sheet),
+    onExhausted: () => app.desk.deny(caller, sheet.view.id, say('otp.denied_note')),
   });
   if (answer === 'deny') return deny(context, sheet.view.id);
   if (answer === 'no') {
     screen.write(`${say('approve.not', { id: sheet.view.id })}\n`);
     return 4;
   }
-  const caller = { ...context.caller(), principal };
   const approved = app.desk.approve(caller, sheet, { principal, ...answer });
   if (approved.state === 'PENDING') {
     const line = signaturesLine(approved);

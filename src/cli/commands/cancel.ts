@@ -36,7 +36,7 @@ const cancel = async (context: CliContext, id: string, reason: string): Promise<
   const args = Object.entries(run.args).map(([name, value]) => `${name}=${value}`);
   screen.write(`${say('cancel.what', { action, host, args: oneLine(args.join(' ')) })}\n`);
   const signer = await openSigner(context, terminal, (text) => screen.write(text));
-  const signature = signer.sign(draft.ticket, draft.namespace);
+  const signature = await signer.sign(draft.ticket, draft.namespace);
   const view = await withProgress(context.io, say('cancel.waiting', { host }), () =>
     desk.cancel(caller, draft, { principal, signature }, { signal: context.signal }),
   );

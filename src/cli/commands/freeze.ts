@@ -60,7 +60,7 @@ const freeze = async (context: CliContext, options: Options): Promise<ExitCode> 
   screen.write(`${say('freeze.signing', { count: drafts.length, principal })}\n`);
   const signer = await openSigner(context, terminal, (text) => screen.write(text));
   for (const draft of drafts) {
-    const signature = signer.sign(draft.ticket, draft.namespace);
+    const signature = await signer.sign(draft.ticket, draft.namespace);
     freezes.order(context.caller(), draft, { principal, signature });
   }
   await send(context);

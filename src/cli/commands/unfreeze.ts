@@ -77,7 +77,11 @@ const liftHere = async (context: CliContext, which: readonly string[] | 'all'): 
   }
   const statement = freezes.liftStatement(which);
   const signer = await openSigner(context, terminal, (text) => screen.write(text));
-  freezes.lift(context.caller(), which, { principal, statement, signature: signer.signStatement(statement) });
+  freezes.lift(context.caller(), which, {
+    principal,
+    statement,
+    signature: await signer.signStatement(statement),
+  });
   context.show(freezes.status(), (page) => page.line(say('unfreeze.local_done', { hosts })));
   return 0;
 };

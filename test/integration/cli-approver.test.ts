@@ -1,0 +1,258 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { EnrolledForTest } from '../support/authenticator.ts';
+import { EMBEDDED_CATALOG, startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
+import { onPty, type PtyResult, type PtyStep } from '../support/on-pty.ts';
+import {
+  approveHighSteps,
+  enrolOperator,
+  makeOperator,
+  PROGRAM,
+  type Operator,
+} from '../support/operator.ts';
+import { startSecurityKey, type SoftwareSecurityKey } from '../support/software-security-key.ts';
+
+let target: EmbeddedTarget;
+let home: string;
+let operator: Operator;
+beforeAll(async () => {
+  target = await startEmbeddedTarget();
+});
+afterAll(() => target?.stop());
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'mcp-pra-approver-'));
+  operator = operatorWith(target.approver.path);
+});
+afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+const operatorWith = (key: string): Operator =>
+  makeOperator({
+    home,
+    hosts: { [target.name]: { address: target.address, port: target.port } },
+    keys: { reader: target.readerKey, runner: target.runnerKey, auto: target.autoKey.path },
+    approver: { principal: target.approver.principal, key },
+    knownHosts: target.knownHostsPath,
+    more: {
+      catalog: { builtin: false, dirs: [EMBEDDED_CATALOG] },
+      policy: { raise: { rotate_demo: 'HIGH' } },
+    },
+  });
+const propose = async (action = 'rotate_demo', ...more: string[]): Promise<string> => {
+  const argv = ['propose', action, ...more, '-H', target.name, '-r', 'the log is full', '--json'];
+  const { stdout } = await operator.cli(...argv);
+  return (JSON.parse(stdout) as { id: string }).id;
+};
+const stateOf = async (id: string): Promise<string> =>
+  (JSON.parse((await operator.cli('show', id, '--json')).stdout) as { state: string }).state;
+const enrolled = (): Promise<EnrolledForTest> => enrolOperator(operator, target.approver);
+const approveHigh = (id: string, code: string): Promise<PtyResult> =>
+  operator.typed(['approve', id], approveHighSteps(target.name, target.approver.passphrase, code));
+
+const SECRET = 'time-based, 6 digits\\):\\s+((?:[A-Z2-7]{4} ?){8})';
+const passphraseStep = (): PtyStep => ({
+  expect: 'Passphrase of the approver',
+  send: `${target.approver.passphrase}\n`,
+});
+
+describe('enrolling', () => {
+  test('shows secret and recovery codes on a page that is wiped, burns the confirming code, and HIGH is approved with the next', async () => {
+    const id = await propose();
+    const without = await operator.typed(['approve', id], []);
+    expect(without).toMatchObject({ code: 3, screen: expect.stringContaining('OTP_MISSING') });
+    expect(without.screen).toContain('mcp-pra approver enrol');
+
+    // One terminal for all three, so that the phone is the same one.
+    const script = ['"$0" "$1" approver enrol', '"$0" "$1" approver drill', `"$0" "$1" approve ${id}`].join(
+      ' && ',
+    );
+    const done = await onPty(
+      ['sh', '-c', script, process.execPath, PROGRAM],
+      [
+        passphraseStep(),
+        { expect: 'code that it shows now', secret: SECRET, send: '000000\n' },
+        { expect: 'not its code[\\s\\S]*code that it shows now', send: '{code}\n' },
+        { expect: 'Written down', send: '\n' },
+        passphraseStep(),
+        { expect: 'Code of', send: '{code}\n' },
+        ...approveHighSteps(target.name, target.approver.passphrase, '{code}'),
+      ],
+      { env: operator.env, cwd: home, seconds: 170 },
+    );
+    expect(done).toMatchObject({ code: 0, missed: null, screen: expect.stringContaining('SUCCEEDED') });
+    expect(done.screen).toContain('Nothing was approved');
+
+    // Both pages: the alternate screen, and wiped before it is left.
+    const pages = [
+      ...done.screen.matchAll(/\u001b\[\?1049h([\s\S]*?)\u001b\[2J\u001b\[H\u001b\[\?1049l/gu),
+    ].map(([, page = '']) => page);
+    expect(pages).toHaveLength(2);
+    const outside = pages.reduce((rest, page) => rest.replace(page, ''), done.screen);
+    const secret = new RegExp(SECRET, 'u').exec(pages[0] ?? '')?.[1]?.trim() ?? '';
+    const codes = pages[1]?.match(/[a-z2-7]{4}(?:-[a-z2-7]{4}){3}/gu) ?? [];
+    expect(secret).not.toBe('');
+    expect(codes).toHaveLength(10);
+    expect([secret, ...codes].filter((hidden) => outside.includes(hidden))).toEqual([]);
+    expect(pages[0]).toMatch(/[▀▄█]{10}/u);
+    expect(outside).toContain(`namespaces="mcp-pra-low,mcp-pra-medium,mcp-pra-high"`);
+    // What was typed hidden is on no screen.
+    expect(done.screen).not.toContain(target.approver.passphrase);
+    expect(done.screen).not.toMatch(/shows now: 000000/u);
+
+    const [listed] = JSON.parse((await operator.cli('approver', 'list', '--json')).stdout) as unknown[];
+    expect(listed).toMatchObject({
+      principal: target.approver.principal,
+      here: true,
+      recovery_codes_left: 10,
+    });
+    expect(await operator.ledger('OTP_ENROLLED')).toHaveLength(1);
+    expect(await operator.ledger('APPROVER_DRILL')).toHaveLength(1);
+  }, 240_000);
+
+  test('again takes a code of the one before: with the passphrase alone it stays', async () => {
+    await enrolled();
+    const again = await operator.typed(
+      ['approver', 'enrol'],
+      [passphraseStep(), { expect: 'needed to replace[\\s\\S]*Code of', send: '\u0003' }],
+    );
+    expect(again).toMatchObject({ code: 130, missed: null });
+    expect(again.screen).not.toMatch(/time-based/u);
+    expect(await operator.ledger('OTP_ENROLLED')).toHaveLength(1);
+  });
+});
+
+describe('HIGH', () => {
+  test('runs with a code, and not with the code of another moment', async () => {
+    const { code } = await enrolled();
+    const id = await propose();
+    const rotations = target.demo.rotations();
+    const typed = await operator.typed(
+      ['approve', id],
+      [
+        ...approveHighSteps(target.name, target.approver.passphrase, code(Date.now() - 120_000)),
+        { expect: 'not valid now; 2 left[\\s\\S]*Code of', send: '12345\n' },
+        { expect: 'six digits, a recovery[\\s\\S]*Code of', send: `${code()}\n` },
+      ],
+    );
+    expect(typed).toMatchObject({ code: 0, missed: null, screen: expect.stringContaining('SUCCEEDED') });
+    expect(target.demo.rotations()).toBe(rotations + 1);
+    expect(await operator.ledger('OTP_WRONG')).toHaveLength(1);
+  });
+
+  test('is denied by three wrong codes, and five lock until a recovery code ends it', async () => {
+    const { code, recovery } = await enrolled();
+    const wrong = code(Date.now() - 600_000);
+    const [id, other] = [await propose(), await propose()];
+    const again = { expect: 'left[\\s\\S]*Code of', send: `${wrong}\n` };
+    const denied = await operator.typed(
+      ['approve', id],
+      [...approveHighSteps(target.name, target.approver.passphrase, wrong), again, again],
+    );
+    expect(denied).toMatchObject({ code: 3, missed: null, screen: expect.stringContaining('OTP_EXHAUSTED') });
+    expect(await stateOf(id)).toBe('DENIED');
+    expect((await operator.cli('show', id)).stdout).toContain('three codes of the approver');
+
+    const unlocked = await operator.typed(
+      ['approve', other],
+      [
+        ...approveHighSteps(target.name, target.approver.passphrase, wrong),
+        again,
+        { expect: 'left[\\s\\S]*Code of', send: `${code()}\n` },
+        { expect: 'codes are refused for[\\s\\S]*Code of', send: `${String(recovery.codes[4])}\n` },
+      ],
+    );
+    expect(unlocked).toMatchObject({ code: 0, missed: null });
+    expect(await operator.ledger('OTP_LOCKED')).toHaveLength(1);
+    expect(await operator.ledger('RECOVERY_CODE_USED')).toMatchObject([
+      { detail: { severity: 'HIGH', left: 9 } },
+    ]);
+
+    const last = await propose();
+    const noted = await approveHigh(last, code());
+    expect(noted).toMatchObject({ code: 0, missed: null });
+    expect(noted.screen).toMatch(/used a recovery code at[\s\S]*type the name of the host/u);
+  }, 180_000);
+});
+
+describe('without a terminal', () => {
+  test.each(['enrol', 'remove', 'drill', 'unlock'])('%s is refused', async (word) => {
+    const argv = ['approver', word, ...(word === 'unlock' ? ['alice'] : [])];
+    for (const more of [[], ['--json']]) {
+      const { code, stdout, stderr } = await operator.cli(...argv, ...more);
+      expect({ code, said: stdout + stderr }).toEqual({
+        code: 2,
+        said: expect.stringContaining('TERMINAL_REQUIRED'),
+      });
+    }
+  });
+});
+
+test('removing forgets the one-time password, not the key, and says how targets forget that', async () => {
+  await enrolled();
+  const kept = await operator.typed(
+    ['approver', 'remove', '--force'],
+    [{ expect: 'Type ', send: 'nobody\n' }],
+  );
+  expect(kept).toMatchObject({ code: 4, screen: expect.stringContaining('Nothing was removed') });
+  const gone = await operator.typed(['approver', 'remove'], [passphraseStep()]);
+  expect(gone).toMatchObject({ code: 0, screen: expect.stringContaining('mcp-pra keys revoke --approver') });
+  expect(await operator.ledger('OTP_REMOVED')).toHaveLength(1);
+  const id = await propose();
+  expect((await operator.typed(['approve', id], [])).screen).toContain('OTP_MISSING');
+});
+
+describe('a security key in an agent', () => {
+  let key: SoftwareSecurityKey;
+  let env: NodeJS.ProcessEnv;
+  let pub: string;
+  beforeEach(async () => {
+    const socket = join(home, 'agent');
+    key = await startSecurityKey(socket);
+    env = { ...operator.env, SSH_AUTH_SOCK: socket };
+    pub = join(home, 'touch.pub');
+    writeFileSync(pub, `${key.line} touch\n`);
+    operator = operatorWith(pub);
+  });
+  afterEach(() => key.close());
+  const typed = (argv: readonly string[], steps: readonly PtyStep[]): Promise<PtyResult> =>
+    onPty([process.execPath, PROGRAM, ...argv], steps, { env, cwd: home, seconds: 60 });
+
+  test('signs through ssh-keygen: HIGH with its own passphrase of the code, and nothing without the agent', async () => {
+    const { code } = await enrolOperator(operator, { ...target.approver, passphrase: 'of the code' });
+    const id = await propose();
+    const steps = (word: string): readonly PtyStep[] => [
+      { expect: 'type the name of the host', send: `${target.name}\n` },
+      { expect: 'Passphrase of the one-time', send: 'not it\n' },
+      { expect: 'does not open[\\s\\S]*Passphrase of the one-time', send: 'of the code\n' },
+      { expect: 'Code of', send: `${word}\n` },
+    ];
+    const alone = await operator.typed(['approve', id, '--no-run'], steps(code()).slice(0, 1));
+    expect(alone).toMatchObject({ code: 3, screen: expect.stringContaining('SECURITY_KEY_FAILED') });
+    expect(await stateOf(id)).toBe('PENDING');
+
+    const done = await typed(['approve', id, '--no-run'], steps(code()));
+    expect(done).toMatchObject({ code: 0, missed: null });
+    expect(key.touches()).toBe(1);
+    expect(await stateOf(id)).toBe('APPROVED');
+  });
+
+  test('is enrolled with a touch and a passphrase for the code', async () => {
+    const done = await typed(
+      ['approver', 'enrol'],
+      [
+        { expect: 'A passphrase for', send: 'short\n' },
+        { expect: 'At least[\\s\\S]*A passphrase for', send: 'long enough\n' },
+        { expect: 'once more', send: 'long enough\n' },
+        { expect: 'code that it shows now', secret: SECRET, send: '{code}\n' },
+        { expect: 'Written down', send: '\n' },
+      ],
+    );
+    expect(done).toMatchObject({
+      code: 0,
+      missed: null,
+      screen: expect.stringContaining('sk-ssh-ed25519@openssh.com'),
+    });
+    expect(key.touches()).toBe(1);
+  });
+});
