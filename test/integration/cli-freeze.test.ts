@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { EMBEDDED_CATALOG, startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
-import { approveSteps, makeOperator, type Operator } from '../support/operator.ts';
+import type { EnrolledForTest } from '../support/authenticator.ts';
+import {
+  approveHighSteps,
+  approveSteps,
+  enrolOperator,
+  makeOperator,
+  type Operator,
+} from '../support/operator.ts';
 
 // The stop button on an operator's machine and on its host: the real program, the real pra-run.
 
@@ -167,7 +174,11 @@ test('a host that was away gets its order later, from the next round', async () 
 });
 
 describe('lifting', () => {
-  const unfreezeSteps = () => [{ expect: 'type the name', send: `${name}\n` }, passphrase()];
+  let approver: EnrolledForTest;
+  beforeEach(async () => {
+    approver = await enrolOperator(operator, target.approver);
+  });
+  const unfreezeSteps = () => approveHighSteps(name, target.approver.passphrase, approver.code());
 
   test('takes what HIGH takes, and with the receipt both freezes are gone', async () => {
     await operator.typed(['freeze', '--all', '-r', 'stop'], [passphrase()]);
