@@ -32,8 +32,10 @@ export const nextStep: Readonly<Record<State, string>> = {
     'The connection ended before an outcome; it is being settled and is never run twice. Ask again with get_pra_action.',
   SUCCEEDED: 'Done; the receipt is signed by the host. Check the effect with a diagnostic.',
   FAILED: 'It ran and failed; read the output, then look again before proposing anything.',
-  VERIFY_FAILED: 'It ran, but its verification failed; look at the host.',
-  INTERRUPTED: 'It started and has no result (reboot or kill); look at the host.',
+  VERIFY_FAILED:
+    'It ran, but what must be true afterwards is not; the receipt has the facts. Look at the host.',
+  INTERRUPTED:
+    'It started and nobody saw its end (reboot, kill or cancel); the receipt says whether its effect is there. Look at the host.',
   NEVER_STARTED: 'It never started and never will; propose anew if it is still needed.',
   SENT_NO_RETURN: 'It was sent and the host did not come back; look at the host.',
 };

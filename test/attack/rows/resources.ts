@@ -345,7 +345,7 @@ echo '127.0.0.1 localhost' >/etc/hosts; printf 'nameserver 127.0.0.53\\noptions 
       return `${told(again)}\nRAN ${String((await startsOf(field, SLOW_UNIT)) - before)} TIMES`;
     },
     stopped: /refused pra-run REPLAYED[^]*state SUCCEEDED[^]*RAN 1 TIMES/u,
-    through: /state INTERRUPTED|RAN (?!1 )\d+ TIMES/u,
+    through: /state (?:INTERRUPTED|RUNNING)|RAN (?!1 )\d+ TIMES/u,
     without: [{ off: 'pra-run: unit of its own', so: 'through' }],
     last: true,
   },
