@@ -6,7 +6,9 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LedgerRow } from '../../src/request/ledger-entry.ts';
-import { nthId, requestIn, row, TempStore } from '../support/store-fixture.ts';
+import { next, type LifecycleEvent } from '../../src/request/lifecycle.ts';
+import type { State } from '../../src/request/types.ts';
+import { newRequest, nthId, requestIn, row, TempStore } from '../support/store-fixture.ts';
 
 const SCRIPT = fileURLToPath(new URL('../support/store-process.ts', import.meta.url));
 
@@ -59,6 +61,11 @@ const mirrored = (): LedgerRow[] =>
       .slice(0, -1)
       .map((line) => JSON.parse(line) as LedgerRow),
   );
+
+interface Drawn {
+  readonly done: readonly (readonly [id: string, event: string, came: string, signature: string])[];
+  readonly warnings: readonly string[];
+}
 
 interface Raced {
   readonly pid: number;
@@ -121,6 +128,70 @@ describe('processes on one store', () => {
     // Two rows to file each request and two to run it: the losers wrote nothing.
     expect(temp.store.verifyLedger().entries).toBe(4 * ids.length);
     expect(mirrored().map(({ seq }) => seq)).toEqual(Array.from({ length: 4 * ids.length }, (_, n) => n + 1));
+  });
+
+  it('do anything to the same requests at once, and each change is one row of a history that could be', async () => {
+    const seed = Number(process.env['MCP_PRA_SEED'] ?? Date.now() % 1_000_000);
+    process.stdout.write(`random commands of three processes: MCP_PRA_SEED=${String(seed)}\n`);
+    const ids = Array.from({ length: 40 }, (_, n) => nthId(n));
+    for (const id of ids) temp.store.create(newRequest(id), row(id, 'filed'));
+    const racers = ['a', 'b', 'c'].map(
+      (own, n) => new Other(temp.dir, 'random', String(seed + n), '500', own, ...ids),
+    );
+    await Promise.all(racers.map((racer) => racer.line()));
+    for (const racer of racers) racer.go();
+    const results = (await Promise.all(racers.map((racer) => racer.line()))) as Drawn[];
+    expect(results.flatMap(({ warnings }) => warnings)).toEqual([]);
+
+    const drawn = results.flatMap(({ done }) => done);
+    const won = drawn.filter(([, , came]) => came === 'won');
+    const codes = new Set(drawn.map(([, , came]) => came));
+    expect([...codes].sort()).toEqual(
+      ['REQUEST_EXPIRED', 'SIGNED_MEANWHILE', 'STATE_CONFLICT', 'won'].filter((code) => codes.has(code)),
+    );
+    const rows = temp.store.tail(100_000);
+    // What was refused wrote nothing: the rows are those that were filed and those that won.
+    expect(rows).toHaveLength(ids.length + won.length);
+    expect(mirrored()).toEqual(rows);
+    temp.store.verifyLedger();
+    for (const id of ids) {
+      const told = rows.filter(({ request }) => request === id).map(({ code }) => code as LifecycleEvent);
+      const steps = told
+        .slice(1)
+        .reduce<(State | undefined)[]>(
+          (states, event) => [...states, next(states.at(-1) ?? 'DENIED', event)],
+          ['PROPOSED'],
+        );
+      const request = temp.store.find(id);
+      // Each row is an edge from where the row before it led, none follows an end, and the last one is the state.
+      expect(steps, `${id} seed ${String(seed)}`).not.toContain(undefined);
+      expect(steps.at(-1)).toBe(request.state);
+      expect(told.filter((event) => event === 'dispatch').length).toBeLessThanOrEqual(1);
+      expect(told.filter((event) => event === 'approve').length).toBeLessThanOrEqual(1);
+      // No signature of those who won is lost, and none of those who lost is there.
+      const signed = won.filter(([of, event]) => of === id && ['cosign', 'approve'].includes(event));
+      expect([...request.signatures].sort()).toEqual(signed.map(([, , , signature]) => signature).sort());
+      expect(request.approvals.map(({ key }) => key)).toEqual(request.signatures);
+    }
+    expect(won.some(([, event]) => event === 'dispatch')).toBe(true);
+  });
+
+  it('sign the same request at once, and no signature is lost', async () => {
+    const ids = Array.from({ length: 60 }, (_, n) => nthId(n));
+    for (const id of ids) requestIn(temp.store, id, 'PENDING');
+    const racers = ['a', 'b', 'c'].map((own) => new Other(temp.dir, 'sign', own, ...ids));
+    await Promise.all(racers.map((racer) => racer.line()));
+    for (const racer of racers) racer.go();
+    const tries = (await Promise.all(racers.map((racer) => racer.line()))) as number[];
+    for (const id of ids) {
+      const { state, approvals } = temp.store.find(id);
+      expect([state, approvals.map(({ principal }) => principal).sort()]).toEqual([
+        'PENDING',
+        ['a', 'b', 'c'],
+      ]);
+    }
+    expect(temp.store.tail(100_000).filter(({ code }) => code === 'cosign')).toHaveLength(3 * ids.length);
+    expect(Math.min(...tries)).toBeGreaterThanOrEqual(ids.length);
   });
 
   it('open a new store at the same moment', async () => {

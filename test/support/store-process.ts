@@ -3,7 +3,9 @@
 import { PraError } from '../../src/errors.ts';
 import { makeOtpProof } from '../../src/request/otp-proof.ts';
 import { openStore } from '../../src/store/open.ts';
-import { newRequest, row, START } from './store-fixture.ts';
+import type { LifecycleEvent } from '../../src/request/lifecycle.ts';
+import type { RequestPatch } from '../../src/request/ports.ts';
+import { newRequest, patchOf, row, START } from './store-fixture.ts';
 
 const [dir = '', task = '', ...rest] = process.argv.slice(2);
 const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
@@ -20,6 +22,12 @@ const attempt = (work: () => void): string => {
     throw error;
   }
 };
+
+/** What `random` draws from: often what leads on, every event at times. */
+const RANDOM: readonly LifecycleEvent[] = [
+  ...(['ask', 'ask', 'cosign', 'cosign', 'cosign', 'approve', 'dispatch', 'accept', 'lose'] as const),
+  ...(['deny', 'withdraw', 'unconfirm', 'revoke', 'succeed', 'fail', 'burn', 'expire', 'stale'] as const),
+];
 
 if (task === 'open') {
   say('ready');
@@ -60,6 +68,51 @@ if (task === 'open') {
       });
     });
     say(won);
+  } else if (task === 'random') {
+    // Any event on any request, by dice that repeat; who signs adds to what was read, as a desk does.
+    const [seed = '', count = '', own = '', ...ids] = rest;
+    let state = Number(seed);
+    const dice = (sides: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return Math.floor((state / 2 ** 32) * sides);
+    };
+    const done: [string, string, string, string?][] = [];
+    for (let n = 0; n < Number(count); n += 1) {
+      const id = ids[dice(ids.length)] ?? '';
+      const event = RANDOM[dice(RANDOM.length)] ?? 'ask';
+      const signature = Buffer.from(`${own} ${String(n)}`).toString('base64');
+      const came = attempt(() => {
+        const { signatures, approvals } = store.find(id);
+        const approval = { principal: `${own}-${String(n)}`, key: signature, way: 'here' } as const;
+        const signed: RequestPatch = {
+          ticket: 'the ticket',
+          signatures: [...signatures, signature],
+          approvals: [...approvals, approval],
+        };
+        const patch = event === 'cosign' || event === 'approve' ? signed : patchOf(event);
+        store.transition(id, event, patch, { ...row(id, event), actor: `${own}/${String(n)}` });
+      });
+      done.push([id, event, came, signature]);
+    }
+    say({ done, warnings });
+  } else if (task === 'sign') {
+    // One signature under each; whoever was slower reads again and adds theirs.
+    const [own = '', ...ids] = rest;
+    let tries = 0;
+    for (const id of ids) {
+      for (let came = ''; came !== 'won'; tries += 1) {
+        const { signatures, approvals } = store.find(id);
+        const signature = Buffer.from(`${own} ${id}`).toString('base64');
+        const patch: RequestPatch = {
+          ticket: 'the ticket',
+          signatures: [...signatures, signature],
+          approvals: [...approvals, { principal: own, key: signature, way: 'here' }],
+        };
+        came = attempt(() => store.transition(id, 'cosign', patch, row(id, 'cosign')));
+        if (came !== 'won' && came !== 'SIGNED_MEANWHILE') throw new Error(came);
+      }
+    }
+    say(tries);
   } else if (task === 'write') {
     // Until somebody kills it: proposals, transitions and rows of their own.
     for (const id of rest) {
