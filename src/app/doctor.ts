@@ -1,5 +1,6 @@
 import { catalogOf } from './catalogs.ts';
 import { channelOptions, openConfiguredKey } from './keys.ts';
+import { otpStatuses } from './otp-statuses.ts';
 import { systemClock } from './system-clock.ts';
 import { readApproverKey } from '../approver/approver-keys.ts';
 import type { DoctorPorts, TargetVersion } from '../cli/doctor-ports.ts';
@@ -11,6 +12,7 @@ import { readVersion } from '../request/reader-version.ts';
 import { RunnerClient } from '../request/runner-client.ts';
 import { fingerprint } from '../request/sshsig.ts';
 import { readTransportKeys } from '../request/transport-keys.ts';
+import { heldByAgent } from '../ssh/agent-protocol.ts';
 import { openChannel } from '../ssh/open-channel.ts';
 
 /** What `mcp-pra doctor` looks at, each part by itself: one that is broken does not hide the others. */
@@ -50,6 +52,15 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
         store.close();
       }
     },
+    otpStatuses: async () => {
+      const { openStore } = await import('../store/open.ts');
+      const store = await openStore({ dir: config.stateDir, clock: systemClock });
+      try {
+        return otpStatuses(store);
+      } finally {
+        store.close();
+      }
+    },
     openKey: async (account) => {
       const { path, user, passphrase } = keyOf(account);
       if (passphrase !== undefined && 'agent' in passphrase) return;
@@ -66,7 +77,11 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
       if (config.approver === undefined) {
         throw new PraError('KEY_MISSING', { account: 'approver', path: 'approver.key (not configured)' });
       }
-      await readApproverKey(config.approver.key);
+      const { kind, publicKey } = await readApproverKey(config.approver.key);
+      // A security key asks for a touch wherever it is held.
+      const agent = kind === 'passphrase' ? process.env['SSH_AUTH_SOCK'] : undefined;
+      const held = agent === undefined || agent === '' ? [] : await heldByAgent(agent).catch(() => []);
+      return { kind, inAgent: held.some((blob) => blob.equals(publicKey)) };
     },
     opensshClient: async () => {
       const { opensshProgram } = await import('../ssh/openssh-program.ts');

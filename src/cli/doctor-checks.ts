@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import { asPraError, PraError } from '../errors.ts';
 import type { CliContext } from './cli-context.ts';
 import type { DoctorPorts } from './doctor-ports.ts';
+import { checkApprover } from './doctor-approver.ts';
 import { checkHost } from './doctor-host.ts';
 import { checkTransports } from './doctor-transport.ts';
 import { check, failure, type Finding } from './finding.ts';
@@ -92,7 +93,7 @@ const checkMachine = async (config: Config, ports: DoctorPorts): Promise<readonl
     ...(config.keys.auto === undefined
       ? [{ level: 'warn', text: say('doctor.no_auto'), fix: 'mcp-pra init' } as const]
       : []),
-    ...(await approver(config, ports)),
+    ...(await checkApprover(config, ports, Date.now())),
   ];
 };
 
@@ -114,15 +115,4 @@ const database = async (ports: DoctorPorts): Promise<readonly Finding[]> => {
     fix: 'mcp-pra freeze --retry',
   }));
   return [...findings, ...frozen, ...unreached];
-};
-
-const approver = async (config: Config, ports: DoctorPorts): Promise<readonly Finding[]> => {
-  if (config.approver === undefined) {
-    return [{ level: 'warn', text: say('doctor.no_approver'), fix: say('doctor.no_approver_fix') }];
-  }
-  const { principal } = config.approver;
-  return check(async () => {
-    await ports.approverKey();
-    return say('doctor.approver', { principal });
-  });
 };

@@ -1,3 +1,4 @@
+import type { OtpStatus } from './approver-ports.ts';
 import type { TransportKeys } from '../request/transport-keys.ts';
 
 /** What a target says about itself on one of its channels. */
@@ -36,8 +37,13 @@ export interface DoctorPorts {
   }>;
   /** Opens a transport key or the auto key: exists, mode, passphrase, kind. */
   openKey(account: 'reader' | 'runner' | 'auto'): Promise<void>;
-  /** The approver's key: exists, mode, and is encrypted. The passphrase is not asked for. */
-  approverKey(): Promise<void>;
+  /**
+   * The approver's key: exists, mode, and is encrypted or a security key. The passphrase is not asked for. `inAgent`: an agent that can be
+   * reached from here would sign with it.
+   */
+  approverKey(): Promise<{ readonly kind: 'passphrase' | 'security-key'; readonly inAgent: boolean }>;
+  /** Who has a one-time password here. */
+  otpStatuses(): Promise<readonly OtpStatus[]>;
   /** The system's ssh. Throws SSH_TOO_OLD. */
   opensshClient(): Promise<{ readonly version: string; readonly postQuantum: boolean }>;
   /** Has a certificate made for the reader of this host, and uses it for nothing. */

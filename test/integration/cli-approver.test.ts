@@ -1,7 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readPublicKeyLine } from '../../src/request/ssh-public-key.ts';
+import { serveAgent } from '../../src/ssh/agent-protocol.ts';
 import type { EnrolledForTest } from '../support/authenticator.ts';
 import { EMBEDDED_CATALOG, startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
 import { onPty, type PtyResult, type PtyStep } from '../support/on-pty.ts';
@@ -200,6 +204,38 @@ test('removing forgets the one-time password, not the key, and says how targets 
   expect(await operator.ledger('OTP_REMOVED')).toHaveLength(1);
   const id = await propose();
   expect((await operator.typed(['approve', id], [])).screen).toContain('OTP_MISSING');
+});
+
+describe('doctor', () => {
+  const findings = async (env: NodeJS.ProcessEnv): Promise<readonly string[]> => {
+    const child = spawn(process.execPath, [PROGRAM, 'doctor', '--json'], {
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const found = JSON.parse(await text(child.stdout)) as { level: string; text: string }[];
+    return found.map((one) => `${one.level} ${one.text}`);
+  };
+
+  test('fails when an agent would sign with the approver key, and says who has no one-time password', async () => {
+    const socket = join(home, 'agent');
+    const blob = readPublicKeyLine(readFileSync(`${target.approver.path}.pub`, 'utf8')) ?? Buffer.alloc(0);
+    const { principal } = target.approver;
+    const env = { ...operator.env, SSH_AUTH_SOCK: socket };
+    const missing = `warn ${principal} has no one-time password: HIGH cannot be approved here`;
+    const agent = await serveAgent(socket, { blob, sign: () => Buffer.alloc(0) });
+    try {
+      const held = await findings(env);
+      expect(held).toContainEqual(expect.stringMatching(/^fail an agent holds the approver key/u));
+      expect(held).toContain(missing);
+    } finally {
+      agent.close();
+    }
+    await enrolled();
+    const free = await findings(env);
+    expect(free).toContain(`ok approver key of ${principal} is encrypted`);
+    expect(free).toContain(`ok ${principal} has a one-time password, and 10 recovery codes`);
+    expect(free).not.toContain(missing);
+  });
 });
 
 describe('a security key in an agent', () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readApproverKey, unlockApproverKey } from '../../../src/approver/approver-keys.ts';
 import { PraError } from '../../../src/errors.ts';
+import { sshString } from '../../../src/request/ssh-reader.ts';
 import { openPrivateKey } from '../../../src/ssh/private-key.ts';
 import { makeKey, temporaryDirectory } from '../../support/ssh-keys.ts';
 
@@ -51,6 +52,21 @@ describe('an approver key on disk', () => {
     chmodSync(target, 0o644);
     symlinkSync(target, file('link'));
     expect(await codeOf(() => readApproverKey(file('link')))).toBe('FILE_MODE');
+  });
+
+  it('may be the public half of a security key, and of no other key', async () => {
+    const raw = Buffer.concat([
+      sshString('sk-ssh-ed25519@openssh.com'),
+      sshString(Buffer.alloc(32, 1)),
+      sshString('ssh:'),
+    ]);
+    const line = `sk-ssh-ed25519@openssh.com ${raw.toString('base64')} touch\n`;
+    writeFileSync(file('touch.pub'), line);
+    expect(await readApproverKey(file('touch.pub'))).toMatchObject({ kind: 'security-key', publicKey: raw });
+    writeFileSync(file('two.pub'), line + line);
+    expect(await codeOf(() => readApproverKey(file('two.pub')))).toBe('KEY_INVALID');
+    expect(await codeOf(() => readApproverKey(alice.pubPath))).toBe('KEY_INVALID');
+    expect(await codeOf(() => readApproverKey(file('none.pub')))).toBe('KEY_MISSING');
   });
 
   it('that is not there, or a folder, is refused', async () => {

@@ -18,6 +18,7 @@ const NOT_ASKED = {
   database: notAsked,
   openKey: notAsked,
   approverKey: notAsked,
+  otpStatuses: notAsked,
   opensshClient: notAsked,
   certificate: notAsked,
   transportKeys: notAsked,
