@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LedgerRow } from '../../src/request/ledger-entry.ts';
 import { next, type LifecycleEvent } from '../../src/request/lifecycle.ts';
 import type { State } from '../../src/request/types.ts';
-import { newRequest, nthId, requestIn, row, TempStore } from '../support/store-fixture.ts';
+import { nthId, requestIn, row, TempStore } from '../support/store-fixture.ts';
 
 const SCRIPT = fileURLToPath(new URL('../support/store-process.ts', import.meta.url));
 
@@ -134,7 +134,9 @@ describe('processes on one store', () => {
     const seed = Number(process.env['MCP_PRA_SEED'] ?? Date.now() % 1_000_000);
     process.stdout.write(`random commands of three processes: MCP_PRA_SEED=${String(seed)}\n`);
     const ids = Array.from({ length: 40 }, (_, n) => nthId(n));
-    for (const id of ids) temp.store.create(newRequest(id), row(id, 'filed'));
+    // Some of them are approved already, so that every step of a life is drawn.
+    ids.forEach((id, n) => requestIn(temp.store, id, n % 2 === 0 ? 'PROPOSED' : 'APPROVED'));
+    const filed = temp.store.tail(100_000).length;
     const racers = ['a', 'b', 'c'].map(
       (own, n) => new Other(temp.dir, 'random', String(seed + n), '500', own, ...ids),
     );
@@ -151,7 +153,7 @@ describe('processes on one store', () => {
     );
     const rows = temp.store.tail(100_000);
     // What was refused wrote nothing: the rows are those that were filed and those that won.
-    expect(rows).toHaveLength(ids.length + won.length);
+    expect(rows).toHaveLength(filed + won.length);
     expect(mirrored()).toEqual(rows);
     temp.store.verifyLedger();
     for (const id of ids) {

@@ -25,8 +25,31 @@ const attempt = (work: () => void): string => {
 
 /** What `random` draws from: often what leads on, every event at times. */
 const RANDOM: readonly LifecycleEvent[] = [
-  ...(['ask', 'ask', 'cosign', 'cosign', 'cosign', 'approve', 'dispatch', 'accept', 'lose'] as const),
-  ...(['deny', 'withdraw', 'unconfirm', 'revoke', 'succeed', 'fail', 'burn', 'expire', 'stale'] as const),
+  ...([
+    'ask',
+    'ask',
+    'cosign',
+    'cosign',
+    'cosign',
+    'approve',
+    'approve',
+    'dispatch',
+    'dispatch',
+    'dispatch',
+  ] as const),
+  ...([
+    'accept',
+    'lose',
+    'deny',
+    'withdraw',
+    'unconfirm',
+    'revoke',
+    'succeed',
+    'fail',
+    'burn',
+    'expire',
+    'stale',
+  ] as const),
 ];
 
 if (task === 'open') {
