@@ -349,6 +349,7 @@ export const cliEn = {
   'init.step_provision': 'Make the hosts targets:',
   'init.step_trust':
     'Trust each host key. Compare it on the console of the host, with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
+  'init.step_enrol': 'Enrol the one-time password that HIGH takes, in a terminal:',
   'init.step_doctor': 'Check everything:',
   'init.step_desktop': 'Add this to the configuration of Claude Desktop (Settings, Developer, Edit Config):',
 } as const;

@@ -188,6 +188,7 @@ const reportPage = (page: Page, report: InitReport): void => {
         (name) => `mcp-pra hosts trust ${name} --fingerprint SHA256:…`,
       ),
     ],
+    ...(config.approver === undefined ? [] : [[say('init.step_enrol'), 'mcp-pra approver enrol'] as const]),
     [say('init.step_doctor'), 'mcp-pra doctor'],
     [say('init.step_desktop'), ...report.desktop_entry.split('\n')],
   ];
