@@ -6,6 +6,7 @@ import { signAsPerson } from './approver/sign-as-person.ts';
 import type { CliContext } from './cli-context.ts';
 import type { CliIo } from './cli-io.ts';
 import { approverOf } from './approver-signature.ts';
+import { glassSection } from './glass-section.ts';
 import { Page } from './page.ts';
 import { recapSection, requestPage } from './request-page.ts';
 import { say } from './say.ts';
@@ -30,11 +31,12 @@ export const signSheet = async (on: {
   const app = await context.app();
   const page = Page.for(context.io, screen === context.io.stderr ? 'stderr' : 'stdout');
   screen.write(
-    recapSection(requestPage(page, sheet.view, sheet), sheet)
+    glassSection(recapSection(requestPage(page, sheet.view, sheet), sheet), sheet)
       .line()
       .toString(),
   );
-  const isHigh = sheet.offer.impact === 'HIGH' || sheet.view.impact === 'HIGH';
+  const isHigh =
+    sheet.offer.impact === 'HIGH' || sheet.view.impact === 'HIGH' || sheet.breakGlass !== undefined;
   if (isHigh) {
     for (const line of recoveryNotes(app.otpStatuses(), Date.now())) screen.write(`${line}\n`);
     // Before anybody answers and types for nothing.
@@ -57,8 +59,11 @@ export const signSheet = async (on: {
 };
 
 /** Anything but a clear yes is a no, which changes nothing. HIGH wants the host's name, so that a habit does not approve it. */
-const ask = async (terminal: Terminal, { offer }: ApprovalSheet): Promise<'yes' | 'no' | 'deny'> => {
-  const isHigh = offer.impact === 'HIGH';
+const ask = async (
+  terminal: Terminal,
+  { offer, breakGlass }: ApprovalSheet,
+): Promise<'yes' | 'no' | 'deny'> => {
+  const isHigh = offer.impact === 'HIGH' || breakGlass !== undefined;
   const answer = await terminal.ask(say(isHigh ? 'approve.ask_host' : 'approve.ask', { host: offer.host }));
   if (isHigh ? answer === offer.host : /^(?:y|yes)$/iu.test(answer)) return 'yes';
   return /^d$/iu.test(answer) ? 'deny' : 'no';

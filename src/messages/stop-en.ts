@@ -4,6 +4,12 @@ export const stopEn = {
   'doctor.frozen': '{host}: frozen since {since}, by {by}: it takes no new actions',
   'doctor.unreviewed':
     '{host}: the break-glass session {incident}, opened by {principal} at {opened}, waits for a review; no other can begin before it',
+  'glass.title': 'BREAK-GLASS for {incident}: one person approves alone',
+  'glass.what':
+    'The policy of {host} decides whether you may. It opens a session of 60 minutes there; ledger and host say so loudly, and afterwards somebody has to review it.',
+  'glass.why': 'Why it cannot wait for the others: ',
+  'glass.missing':
+    'REVIEW MISSING: {incident} on {host}, opened by {principal}. Run: mcp-pra review {incident} --host {host}',
   'freeze.which': 'Say where: --host NAME, once for each, or --all',
   'freeze.reason_missing': 'Say why with --reason: who is refused by the freeze reads it',
   'freeze.here': 'Frozen on this machine: {hosts}. Nothing is approved for them or sent to them from here.',

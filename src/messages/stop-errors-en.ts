@@ -30,6 +30,12 @@ export const stopErrorsEn = {
     'Nobody has signed the request {id}: there is no approval to take back.',
     'To refuse it, run: mcp-pra deny {id}',
   ],
+  BREAK_GLASS_REVIEW: [
+    'approval',
+    3,
+    'The break-glass session {incident} on {host} waits for a review: no other begins, and that one is over.',
+    'Somebody reads what ran under it and signs that: mcp-pra review {incident} --host {host}',
+  ],
   INCIDENT_BAD: [
     'approval',
     2,

@@ -1,6 +1,7 @@
 import type { Catalog, Facts, Impact } from '../catalog/types.ts';
 import type { PraError } from '../errors.ts';
 import type { Board } from './board.ts';
+import type { BreakGlass, MissingReview } from './break-glass.ts';
 import type { FreezeDesk } from './freeze-desk.ts';
 import type { OtpProof } from './otp-proof.ts';
 import type { HostEntry } from './ports.ts';
@@ -149,6 +150,10 @@ export interface ApprovalSheet {
   readonly rules: string;
   readonly effects: string;
   readonly undo: string;
+  /** Set when one person approves alone, by break-glass. */
+  readonly breakGlass?: BreakGlass;
+  /** Break-glass sessions that nobody has reviewed: on every sheet of HIGH. */
+  readonly reviews?: readonly MissingReview[];
 }
 
 /** A person's signature, and for HIGH the proof of their one-time password. */
@@ -163,7 +168,7 @@ export interface PersonDesk extends ModelDesk {
   /** For a screen that stays open. */
   readonly board: Board;
   /** What `signer`, when told, would sign. Throws REQUEST_EXPIRED, STATE_CONFLICT, OFFER_INVALID, SIGNER_TWICE, REQUESTER_SIGNED. */
-  sheet(id: string, signer?: string): Promise<ApprovalSheet>;
+  sheet(id: string, signer?: string, breakGlass?: BreakGlass): Promise<ApprovalSheet>;
   /** Before a passphrase is typed: whether what was read can still be approved. Throws REQUEST_EXPIRED, STATE_CONFLICT, RULE_REFUSED, RULE_RAISED. */
   recheck(sheet: ApprovalSheet): void;
   /**

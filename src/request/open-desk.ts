@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
+import { breakGlassRow, checkBreakGlass, missingReviews, type BreakGlass } from './break-glass.ts';
 import { openCosigning } from './cosigning.ts';
 import type { ApprovalSheet, ModelDesk, PersonDesk, RequestView, WaitOptions } from './desk.ts';
 import { definitionFor, isBuiltIn } from './built-in.ts';
@@ -215,28 +216,33 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     return runner.verifyOffer(request.host, request.offer);
   };
 
-  const makeSheet = async (id: string, signer?: string): Promise<ApprovalSheet> => {
+  const makeSheet = async (id: string, signer?: string, glass?: BreakGlass): Promise<ApprovalSheet> => {
     const request = current(id);
     if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
     if (request.state !== 'PENDING' || request.offer === undefined) {
       throw new PraError('STATE_CONFLICT', { id: request.id, state: request.state, event: 'approve' });
     }
-    return sheetOf(request, request.offer, signer);
+    return sheetOf(request, request.offer, signer, glass);
   };
 
   const sheetOf = async (
     request: StoredRequest,
     offerText: SignedText,
     signer?: string,
+    glass?: BreakGlass,
   ): Promise<ApprovalSheet> => {
     const rules = requireAllowed(request);
     const offer = await runner.verifyOffer(request.host, offerText);
     const action = definitionFor(catalog, request, offer.definition);
     const ledger = store.ledgerHead();
+    const isHigh = offer.impact === 'HIGH' || glass !== undefined;
+    const reviews = isHigh ? await missingReviews({ store, runner }, request.host) : [];
+    const breakGlass = glass === undefined ? undefined : checkBreakGlass(request, glass, reviews);
+    const fresh = { now: clock.now(), incident: breakGlass?.incident };
     // Who signs after the first one signs the same text.
     const ticket =
       request.ticket ??
-      ticketFor({ request, offer, offerText, reason: request.reason, now: clock.now(), ledger, executeMs });
+      ticketFor({ ...fresh, request, offer, offerText, reason: request.reason, ledger, executeMs });
     const about = ticketAbout(request, offer, ticket);
     if (about === undefined) throw new PraError('APPROVAL_BROKEN', { id: request.id });
     if (signer !== undefined) refuseSigner(request, neededFor(offer, about), { principal: signer });
@@ -249,6 +255,8 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
       rules,
       effects: action.effects,
       undo: action.undo,
+      reviews,
+      ...(breakGlass === undefined ? {} : { breakGlass }),
     };
   };
 
@@ -273,6 +281,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   const approve = (caller: Caller, read: ApprovalSheet, signed: Signed, otp?: OtpProof): RequestView => {
     const request = stillOpen(read);
     const { event, patch, approval } = addSignature(request, read.offer, read.ticket, signed);
+    const glass = read.breakGlass;
     const row = decision(caller, request, event);
     const { principal, key, way } = approval;
     // Who signed on another machine was asked there.
@@ -282,7 +291,8 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     const counted = needed > 1 ? { way, signatures: patch.approvals?.length ?? 0, needed } : {};
     try {
       const detail = { approver: principal, key, ...otpDetail(otp), ...counted };
-      store.transition(request.id, event, patch, { ...row, detail }, otp);
+      const loud = breakGlassRow({ ...row, detail }, glass);
+      store.transition(request.id, event, { ...patch, incident: glass?.incident }, loud, otp);
     } catch (error) {
       const isBeside = error instanceof PraError && error.code === 'SIGNED_MEANWHILE';
       // Somebody else's signature under the same ticket came in between: this one is added to it.
@@ -316,7 +326,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
         throw refused(READER, 'sheet', thrown);
       }
     },
-    sheet: (id, signer) => refusing(makeSheet(id, signer)),
+    sheet: (id, signer, glass) => refusing(makeSheet(id, signer, glass)),
     exportTicket: (caller, id) => guardedNow(caller, 'export', () => cosigning.exportTicket(caller, id)),
     cosignSheet: (block, signer) => refusing(cosigning.cosignSheet(block, signer)),
     cosign: (caller, block, read, signed) =>

@@ -53,11 +53,11 @@ export const requireOtpProof = (given: {
     throw new PraError('INTERNAL');
 };
 
-/** The higher one of what is filed and what the host's offer says. */
+/** The higher one of what is filed and what the host's offer says; who breaks glass is asked like for HIGH. */
 export const impactOf = (
   request: { readonly impact: Impact },
-  read: { readonly offer: { readonly impact: Impact } },
-): Impact => (request.impact === 'HIGH' ? 'HIGH' : read.offer.impact);
+  read: { readonly offer: { readonly impact: Impact }; readonly breakGlass?: unknown },
+): Impact => (request.impact === 'HIGH' || read.breakGlass !== undefined ? 'HIGH' : read.offer.impact);
 
 /** What the ledger says of it. */
 export const otpDetail = (otp: OtpProof | undefined): { readonly otp?: 'code' | 'recovery' } =>

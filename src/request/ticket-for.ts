@@ -28,6 +28,8 @@ export const ticketFor = (given: {
   readonly reason: string;
   readonly now: number;
   readonly ledger: string;
+  /** Of a break-glass approval. */
+  readonly incident?: string | undefined;
   /** From the approval to the dispatch. Milliseconds. */
   readonly executeMs: number;
 }): string => {
@@ -43,8 +45,8 @@ export const ticketFor = (given: {
     definition: offer.definition,
     impact: offer.impact,
     mode: offer.mode,
-    approval: 'normal',
-    incident: undefined,
+    approval: given.incident === undefined ? 'normal' : 'break-glass',
+    incident: given.incident,
     offer: sha256(given.offerText.text),
     plan: undefined,
     issued: wireTime(given.now),

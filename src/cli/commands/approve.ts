@@ -19,20 +19,28 @@ export const addApprove = (program: Command, cli: Cli): void => {
   const command = cli
     .command(program, 'approve', 'read a request, sign it and run it; needs a terminal')
     .argument('<id>', 'its id, or the beginning of it')
+    .option('--break-glass <incident>', 'alone, where the policy of the host lets you; for one incident')
     .option('--no-run', 'sign only; leave the run to the requester or to: mcp-pra execute');
-  command.action((id: string, { run }: { readonly run: boolean }) =>
-    cli.run(command, (context) => approve(context, id, run)),
+  command.action((id: string, { run, breakGlass }: { readonly run: boolean; readonly breakGlass?: string }) =>
+    cli.run(command, (context) => approve(context, id, run, breakGlass)),
   );
 };
 
 /** Shows the sheet, asks, signs and runs. Throws TERMINAL_REQUIRED before anything else. */
-export const approve = async (context: CliContext, id: string, run: boolean): Promise<ExitCode> => {
+export const approve = async (
+  context: CliContext,
+  id: string,
+  run: boolean,
+  incident?: string,
+): Promise<ExitCode> => {
   const screen = context.json ? context.io.stderr : context.io.stdout;
   const terminal = new Terminal(context.io, screen);
   const principal = approverOf(context);
   const app = await context.app();
 
-  const sheet = await app.desk.sheet(id, principal);
+  const reason = incident === undefined ? '' : await terminal.ask(say('glass.why'));
+  const glass = incident === undefined ? undefined : { incident, reason };
+  const sheet = await app.desk.sheet(id, principal, glass);
   const caller = { ...context.caller(), principal };
   // Reading takes minutes: nobody types a passphrase for what is over. Signing checks once more.
   const answer = await signSheet({
