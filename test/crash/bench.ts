@@ -1,4 +1,4 @@
-// npm run bench:crash -- [--seed N] [--count N] [--hosts N] [--only I] [--moments-only]
+// npm run bench:crash -- [--seed N] [--count N] [--hosts N] [--from I | --only I] [--moments-only]
 import { parseArgs } from 'node:util';
 import { disturbAt, undisturbed, type Result } from './disturb.ts';
 import { crashLab, type Lane } from './lane.ts';
@@ -36,12 +36,14 @@ const main = async (): Promise<boolean> => {
       count: { type: 'string' },
       hosts: { type: 'string' },
       only: { type: 'string' },
+      from: { type: 'string' },
       'moments-only': { type: 'boolean' },
     },
   });
   const seed = number(values.seed, Math.floor(Math.random() * 1e9));
   const count = number(values.count, 500);
   const only = values.only === undefined ? undefined : number(values.only, 0);
+  const from = number(values.from, 0);
   const momentsOnly = only !== undefined || values['moments-only'] === true;
   const hosts = number(values.hosts, only === undefined ? 2 : 1);
   const report = new Report(say);
@@ -65,7 +67,7 @@ const main = async (): Promise<boolean> => {
       }
       report.close('outages');
     }
-    const indexes = only === undefined ? Array.from({ length: count }, (_, at) => at) : [only];
+    const indexes = only === undefined ? Array.from({ length: count }, (_, at) => at).slice(from) : [only];
     await share(lanes, indexes, (lane, index) => one(disturbAt(lane, drawMoment(seed, index))));
     report.close('moments');
     if (poweredOff !== undefined) await one(poweredOff);

@@ -46,6 +46,16 @@ const propose = (lane: Lane, action: string, n: number, ms: number, auto: boolea
     auto_approve: auto,
   });
 
+/** After a connection that could not be made the program waits a moment before it tries again, and whoever asks meanwhile hears so. */
+const filed = async (lane: Lane, action: string, n: number, ms: number): Promise<ToolAnswer> => {
+  const until = performance.now() + SETTLE_MS;
+  for (;;) {
+    const answer = await propose(lane, action, n, ms, false);
+    if (!answer.text.includes('ssh UNREACHABLE') || performance.now() > until) return answer;
+    await sleep(200);
+  }
+};
+
 /** What comes before the flow itself, undisturbed. */
 export const file = async (
   lane: Lane,
@@ -59,7 +69,7 @@ export const file = async (
     await lane.server();
     return { n, ms, id: undefined };
   }
-  const { data, text } = await propose(lane, action, n, ms, false);
+  const { data, text } = await filed(lane, action, n, ms);
   if (data['state'] !== 'PENDING') throw new Error(`not filed: ${text}`);
   const id = String(data['id']);
   if (flow !== 'approve') {
