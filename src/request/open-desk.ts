@@ -172,8 +172,14 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   ): Promise<RequestView> => {
     const request = current(id);
     const row = decision(caller, request, event);
-    if (request.signatures.length === 0) store.transition(request.id, event, patch, row);
-    else await runs.takeBack(request, patch, row, options);
+    try {
+      if (request.signatures.length === 0) store.transition(request.id, event, patch, row);
+      else await runs.takeBack(request, patch, row, options);
+    } catch (error) {
+      // Somebody signed between our look and our word.
+      if (!(error instanceof PraError && error.code === 'SIGNED_MEANWHILE')) throw error;
+      await runs.takeBack(current(id), patch, row, options);
+    }
     return view(request.id);
   };
 

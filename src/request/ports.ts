@@ -98,8 +98,8 @@ export interface Store {
   list(filter?: { readonly states?: readonly State[]; readonly limit?: number }): readonly StoredRequest[];
   /**
    * Applies an event by the lifecycle table. Throws STATE_CONFLICT when the table has no such edge from the state that
-   * the row has inside the transaction: of two racing callers exactly one wins. Throws SIGNED_MEANWHILE when the patch would lose a
-   * signature that the row has by then. With a one-time password's proof its step is compared and set in the same transaction:
+   * the row has inside the transaction: of two racing callers exactly one wins. Throws SIGNED_MEANWHILE when the patch would
+   * lose a signature that the row has by then, and for a denial or withdrawal of what is signed. With a one-time password's proof its step is compared and set in the same transaction:
    * OTP_USED when somebody was faster, and nothing happened. Throws FROZEN for what would
    * start something on a host that is frozen here; a successful `unfreeze` releases the host in the same transaction.
    */

@@ -88,6 +88,9 @@ export class SqliteStore implements Store {
       if (state === undefined) throw new PraError('STATE_CONFLICT', { id, state: request.state, event });
       // Of two who sign at the same moment the second one looks again: no signature is lost.
       if (!keepsSignatures(request, patch)) throw new PraError('SIGNED_MEANWHILE', { id });
+      // A signed ticket ends on its host, not by a word here.
+      if (ENDS_UNSIGNED.includes(event) && request.signatures.length > 0)
+        throw new PraError('SIGNED_MEANWHILE', { id });
       if (STARTS.includes(event) && !isBuiltIn(request.action)) this.#refuseFrozen(request.host);
       const { seq } = this.#append(entry, otp);
       const changed = { ...patched(request, patch), state, updatedAt: this.#now() };
@@ -252,6 +255,9 @@ const keepsSignatures = ({ signatures }: StoredRequest, patch: RequestPatch): bo
 
 /** Events that a frozen host's requests do not take. */
 const STARTS: readonly LifecycleEvent[] = ['auto_approve', 'cosign', 'approve', 'dispatch'];
+
+/** Events that end what nobody has signed yet. */
+const ENDS_UNSIGNED: readonly LifecycleEvent[] = ['deny', 'withdraw'];
 
 /** Events that a request past its time does not take any more. */
 const needsTime = (event: LifecycleEvent): boolean =>

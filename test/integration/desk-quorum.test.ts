@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { sha256 } from '../../src/catalog/digest.ts';
 import type { ApprovalSheet } from '../../src/request/desk.ts';
 import { parseTicket } from '../../src/request/ticket.ts';
@@ -144,6 +144,20 @@ describe('two people at one machine', () => {
     await sign(it, id, alice);
     expect(await it.desk.deny(PERSON, id, 'No.')).toMatchObject({ state: 'REVOKED', decision_note: 'No.' });
     await expect(it.desk.sheet(id)).rejects.toMatchObject(code('STATE_CONFLICT'));
+  });
+
+  test('signed between the look and the word of who denies it, it is still the host that ends it', async () => {
+    const [it, other] = [await machine('a'), await machine('a')];
+    const { id } = await propose(it);
+    const sheet = await other.desk.sheet(id);
+    const { transition } = it.store;
+    const first = vi.spyOn(it.store, 'transition').mockImplementationOnce((...given) => {
+      other.desk.approve(PERSON, sheet, signedBy(alice, sheet));
+      return transition.apply(it.store, given);
+    });
+    const view = await it.desk.deny(PERSON, id, 'No.');
+    expect(first).toHaveBeenCalledWith(id, 'deny', expect.anything(), expect.anything());
+    expect(view).toMatchObject({ state: 'REVOKED', receipt: { state: 'NEVER_STARTED' } });
   });
 });
 

@@ -79,6 +79,7 @@ const verdict = (request: StoredRequest, what: LifecycleEvent, patch: RequestPat
   if (isLate && NEEDS_TIME.includes(what)) return 'REQUEST_EXPIRED';
   const to = next(request.state, what);
   if (to === undefined) return 'STATE_CONFLICT';
+  if (['deny', 'withdraw'].includes(what) && request.signatures.length > 0) return 'SIGNED_MEANWHILE';
   if (patch.signatures === undefined) return to;
   const isKept = request.signatures.every((one, index) => one === patch.signatures?.[index]);
   if (!isKept) return 'SIGNED_MEANWHILE';
