@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { EMBEDDED_CATALOG, startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
 import { onPty } from '../support/on-pty.ts';
-import { approveSteps, makeOperator, PROGRAM, type Operator } from '../support/operator.ts';
+import { approveSteps, enrolOperator, makeOperator, PROGRAM, type Operator } from '../support/operator.ts';
 
 let home: string;
 let target: EmbeddedTarget;
@@ -182,6 +182,7 @@ describe('approving', () => {
   });
 
   test('HIGH wants the name of the host: yes is a no', async () => {
+    await enrolOperator(operator, target.approver);
     const high = String((await propose('--impact', 'HIGH'))['id']);
     const question = 'HIGH +rotate_demo.*type the name of the host.*: ';
     const refused = await operator.typed(['approve', high], [{ expect: question, send: 'y\n' }]);
