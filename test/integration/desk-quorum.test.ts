@@ -150,10 +150,10 @@ describe('two people at one machine', () => {
     const [it, other] = [await machine('a'), await machine('a')];
     const { id } = await propose(it);
     const sheet = await other.desk.sheet(id);
-    const { transition } = it.store;
+    const transition = it.store.transition.bind(it.store);
     const first = vi.spyOn(it.store, 'transition').mockImplementationOnce((...given) => {
       other.desk.approve(PERSON, sheet, signedBy(alice, sheet));
-      return transition.apply(it.store, given);
+      return transition(...given);
     });
     const view = await it.desk.deny(PERSON, id, 'No.');
     expect(first).toHaveBeenCalledWith(id, 'deny', expect.anything(), expect.anything());
