@@ -167,7 +167,7 @@ describe('what the embedded target allows, shown by the real ssh client', () => 
     ['a shell', 'mcp-reader', [], [], 126, 'refused wrapper LOGIN'],
     ['a shell', 'pra-runner', [], [], 126, 'refused pra-exec LOGIN'],
     ['another command', 'mcp-reader', [], ['id; cat /etc/passwd'], 64, 'refused wrapper LINE_FORM'],
-    ['an unlisted word', 'pra-runner', [], ['freeze'], 126, 'refused pra-exec WORD_UNLISTED'],
+    ['an unlisted word', 'pra-runner', [], ['melt'], 126, 'refused pra-exec WORD_UNLISTED'],
     ['more than a word', 'pra-runner', [], ['restart_demo demo'], 64, 'refused pra-exec LINE_FORM'],
     ['sftp', 'mcp-reader', ['-s'], ['sftp'], 255, 'subsystem request failed'],
     ['a forwarded port', 'pra-runner', ['-W', '127.0.0.1:22'], [], 255, 'forward'],
