@@ -197,13 +197,10 @@ export class FreezeDesk {
     else for (const host of about) store.freezes.release(host, row(by, 'UNFREEZE_LOCAL', host, detail));
   }
 
-  /** Ends the freezes of every host that hold no configured host any more. */
+  /** Ends those freezes of every host from which each configured host was released, and nothing else. */
   tidy(): void {
     const { store, hosts } = this.#parts;
-    const whole = store.freezes.standing().filter(({ host }) => host === undefined);
-    if (whole.length === 0 || whole.some(({ released }) => hosts.some((host) => !released.includes(host))))
-      return;
-    store.freezes.endAll(row(SELF, 'UNFREEZE', undefined, { scope: 'all' }));
+    store.freezes.endReleased(hosts, row(SELF, 'UNFREEZE', undefined, { scope: 'all' }));
   }
 
   /** Fingerprints of the keys that a host may sign with, the one that mcp-pra uses first: usually one. */

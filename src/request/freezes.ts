@@ -46,6 +46,8 @@ export interface FreezeStore {
   holding(host: string): LocalFreeze | undefined;
   /** Releases a host from all that hold it, and withdraws orders for it that wait. */
   release(host: string, entry: LedgerEntry): void;
+  /** Ends the freezes of every host from which all of these hosts were released; orders stay. No row when there is none. */
+  endReleased(hosts: readonly string[], entry: LedgerEntry): void;
   /** Ends the freezes of every host, and withdraws all orders that wait. */
   endAll(entry: LedgerEntry): void;
   order(order: Omit<FreezeOrder, 'state' | 'code' | 'receipt' | 'updatedAt'>, entry: LedgerEntry): void;

@@ -1,3 +1,4 @@
+import { ticketKindOf } from './built-in.ts';
 import { FormError } from './form-error.ts';
 import { field, word } from './strict-lines.ts';
 import { decodeSignature, fingerprint, parseSshsig } from './sshsig.ts';
@@ -44,7 +45,9 @@ export const readBundle = (input: string): TicketBundle => {
     lines.shift();
   }
   const { ticketText, ticket, offer, signatures } = parseSubmission(lines.join('\n'));
-  if (offer === undefined || ticket.kind !== 'action') throw new FormError('BLOCK_FORM', 'kind');
+  // A break-glass approval is one person's alone: no second signature may ever be asked for under it.
+  if (offer === undefined || ticket.approval !== 'normal' || ticket.kind !== ticketKindOf(ticket.action))
+    throw new FormError('BLOCK_FORM', 'kind');
   if (signers.length !== signatures.length) throw new FormError('BLOCK_FORM', 'signer');
   return {
     ticketText,

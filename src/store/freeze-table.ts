@@ -105,16 +105,58 @@ export class FreezeTable implements FreezeStore {
 
   /** `release`, inside the transaction of what lifts it: that change's row tells of both. */
   releaseWithin(host: string, seq: number): void {
-    this.#parts.database
-      .prepare<[{ readonly host: string; readonly seq: number }]>(
-        `INSERT INTO freeze_releases (freeze, host, ledger_seq) SELECT id, @host, @seq FROM freezes ${HOLDING}`,
-      )
-      .run({ host, seq });
+    this.#releaseOlder(host, seq, seq);
     this.#run(
       "UPDATE freeze_orders SET state = 'WITHDRAWN', updated_at = ? WHERE state = 'WAITING' AND host = ?",
       this.#parts.now(),
       host,
     );
+  }
+
+  /** For an `unfreeze` that succeeded: it lifts what stood when it was proposed, and nothing that somebody has frozen since. */
+  releaseBy(request: string, host: string, seq: number): void {
+    const proposed = this.#parts.database
+      .prepare<[string], number>('SELECT coalesce(min(seq), 0) FROM ledger WHERE request = ?')
+      .pluck()
+      .get(request);
+    this.#releaseOlder(host, seq, proposed ?? 0);
+    this.#run(
+      `UPDATE freeze_orders SET state = 'WITHDRAWN', updated_at = ? WHERE state = 'WAITING' AND host = ?
+         AND EXISTS (SELECT 1 FROM ledger WHERE request = freeze_orders.id AND seq < ?)`,
+      this.#parts.now(),
+      host,
+      proposed ?? 0,
+    );
+  }
+
+  #releaseOlder(host: string, seq: number, before: number): void {
+    this.#parts.database
+      .prepare<[{ readonly host: string; readonly seq: number; readonly before: number }]>(
+        `INSERT INTO freeze_releases (freeze, host, ledger_seq)
+         SELECT id, @host, @seq FROM freezes ${HOLDING} AND ledger_seq < @before`,
+      )
+      .run({ host, seq, before });
+  }
+
+  endReleased(hosts: readonly string[], entry: LedgerEntry): void {
+    if (hosts.length === 0) return;
+    this.#parts.change(() => {
+      const whole = this.#standing.all().map(readFreeze);
+      const over = whole.filter(
+        ({ id, host }) => host === undefined && hosts.every((one) => this.#isReleased(id, one)),
+      );
+      if (over.length === 0) return;
+      const { seq } = this.#parts.append(entry);
+      for (const { id } of over)
+        this.#run('INSERT INTO freeze_releases (freeze, host, ledger_seq) VALUES (?, ?, ?)', id, EVERY, seq);
+    });
+  }
+
+  #isReleased(freeze: string, host: string): boolean {
+    const found = this.#parts.database
+      .prepare<[string, string], unknown>('SELECT 1 FROM freeze_releases WHERE freeze = ? AND host = ?')
+      .get(freeze, host);
+    return found !== undefined;
   }
 
   endAll(entry: LedgerEntry): void {

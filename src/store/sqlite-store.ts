@@ -94,7 +94,7 @@ export class SqliteStore implements Store {
       if (STARTS.includes(event) && !isBuiltIn(request.action)) this.#refuseFrozen(request.host);
       const { seq } = this.#append(entry, otp);
       const changed = { ...patched(request, patch), state, updatedAt: this.#now() };
-      if (event === 'succeed' && request.action === 'unfreeze') this.freezes.releaseWithin(request.host, seq);
+      if (event === 'succeed' && request.action === 'unfreeze') this.freezes.releaseBy(id, request.host, seq);
       const until = executeBy(event, request, now, this.#parts.executeMs) ?? request.executeBy;
       return this.#requests.update(
         { ...changed, decideBy: decideBy(event, request, now), executeBy: until },

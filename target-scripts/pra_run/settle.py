@@ -68,6 +68,10 @@ def settle(host, claims, claim):
             return
         if not is_new_boot and outcome.is_host_stopping(host):
             return
+        if claim['is_fence']:  # it burns an id, and died before it could say so: nothing ever ran
+            claims.finish(claim['id'], {'state': 'NEVER_STARTED'})
+            claims.final_receipt(claim)
+            return
         end = claims.end_of(claim)
         if outcome.is_going_down(claim, end, is_new_boot):
             return

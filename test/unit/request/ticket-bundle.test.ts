@@ -111,6 +111,10 @@ describe('what goes to the other machine and back', () => {
     expect(read(inner.replace('signer bob\n', 'signer b b\n'))).not.toBe('read');
     expect(read(inner.replace('cosign v1', 'cosign v2'))).toBe('title');
     expect(read(inner.replace('kind action', 'kind cancel'))).toBe('kind');
+    expect(read(inner.replace('kind action', 'kind unfreeze'))).toBe('kind');
+    expect(read(inner.replace('approval normal', 'approval break-glass inc-1'))).toBe('kind');
+    const lifting = inner.replace('kind action', 'kind unfreeze').replace(/^action .*$/mu, 'action unfreeze');
+    expect(read(lifting)).toBe('read');
     expect(read(inner.replaceAll(/^sign.*\n/gmu, ''))).toBe('signature');
     expect(whereOf(() => writeBundle({ ticketText: ticket, offer, signatures: [] }))).toBe('signature');
   });

@@ -104,6 +104,45 @@ test('lifting a freeze, and looking at a break-glass session, are not held by it
   expect(temp.store.freezes.holding('db1')).toBeDefined();
 });
 
+test('an unfreeze lifts what stood when it was proposed: neither a freeze nor an order that came later', () => {
+  const signed = (id: string): void =>
+    temp.store.freezes.order(
+      { id, host: 'web1', ticket: 't', signature: 's', principal: 'alice' },
+      { ...FREEZE, request: id },
+    );
+  const stateOf = (id: string) => temp.store.freezes.orders().find((one) => one.id === id)?.state;
+  freeze('web1');
+  signed(nthId(20));
+  const id = nthId(1);
+  temp.store.create(newRequest(id, { action: 'unfreeze' }), row(id, 'PROPOSED'));
+  for (const event of ['ask', 'approve', 'dispatch', 'accept', 'lose'] as const) step(id, event);
+  const later = freeze('web1');
+  signed(nthId(21));
+  step(id, 'succeed');
+  expect(temp.store.freezes.holding('web1')?.id).toBe(later);
+  expect([stateOf(nthId(20)), stateOf(nthId(21))]).toEqual([undefined, 'WAITING']);
+});
+
+test('a freeze of every host ends when each configured one was released from it, and no other freeze with it', () => {
+  const all = freeze();
+  const { freezes: table } = temp.store;
+  const standing = (): readonly string[] => table.standing().map((one) => one.id);
+  const end = (...hosts: string[]): void => table.endReleased(hosts, LIFT);
+  end('web1', 'db1');
+  table.release('web1', LIFT);
+  const again = freeze('web1');
+  const rows = temp.store.tail(1_000).length;
+  end('web1', 'db1');
+  end();
+  expect([standing(), temp.store.tail(1_000).length]).toEqual([[all, again], rows]);
+  table.release('db1', LIFT);
+  table.order({ id: nthId(22), host: 'app1', ticket: 't', signature: 's', principal: 'alice' }, FREEZE);
+  end('web1', 'db1');
+  expect(standing()).toEqual([again]);
+  expect(table.orders()[0]?.state).toBe('WAITING');
+  expect(table.holding('app1')).toBeUndefined();
+});
+
 test('an unfreeze that failed releases nothing', () => {
   freeze('web1');
   const id = nthId(1);
