@@ -369,6 +369,14 @@ describe('after another boot', () => {
     });
   });
 
+  it('a fence that died before its own result burnt its id all the same: it never started', async () => {
+    const parts = await prepare('fix');
+    await target.ask('fence', frame(parts));
+    const left = afterReboot(parts, undefined);
+    await SETTLE();
+    expect(await settled(parts.ticketText, left)).toMatchObject({ state: 'NEVER_STARTED', started: undefined });
+  });
+
   it('what a boot starts late still counts, also where the definition gives no time', async () => {
     const parts = await prepare('quick');
     await hand(parts);
