@@ -374,7 +374,10 @@ describe('after another boot', () => {
     await target.ask('fence', frame(parts));
     const left = afterReboot(parts, undefined);
     await SETTLE();
-    expect(await settled(parts.ticketText, left)).toMatchObject({ state: 'NEVER_STARTED', started: undefined });
+    expect(await settled(parts.ticketText, left)).toMatchObject({
+      state: 'NEVER_STARTED',
+      started: undefined,
+    });
   });
 
   it('what a boot starts late still counts, also where the definition gives no time', async () => {
