@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // Three projects: unit (pure), integration (processes and the embedded target), lab (booted Debian hosts).
-// Each file of the lab boots hosts of its own; two at a time keep two cores busy, for each waits half of its time.
+// Each file of integration and of the lab starts processes or boots hosts of its own and waits half of its time:
+// one more at a time than a small machine has cores keeps it busy. (vitest's own default is one less than the cores.)
 export default defineConfig({
   test: {
     projects: [
@@ -19,6 +20,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          maxWorkers: 3,
         },
       },
       {
@@ -27,7 +29,7 @@ export default defineConfig({
           include: ['test/lab/**/*.test.ts', 'test/attack/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 900_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
     ],

@@ -53,7 +53,8 @@ export const compose = (version: string, log: Log): CliParts => {
           return openApprover(config.approver, { store: opened.store, clock: systemClock });
         },
         otpStatuses: () => otpStatuses(opened.store),
-        forgetOtp: (principal, entry) => opened.store.otp.forget(principal, entry),
+        otpNotices: () => opened.store.otp.notices(),
+        forgetOtpByForce: (principal, entry) => opened.store.otp.forget(principal, entry, undefined),
         close: () => opened.close(),
       };
     },
@@ -97,7 +98,7 @@ export const compose = (version: string, log: Log): CliParts => {
 const openParts = async (config: Config, log: Log): Promise<Opened> => {
   const loaded = catalogOf(packageRoot, config.catalog);
   requireKnownNames(config, loaded);
-  const catalog = withPromoted(loaded, config.promote);
+  const catalog = withPromoted(loaded, config);
   // Before the store: what may throw here must not leave a database open.
   const channel = openChannel(channelOptions(config, log));
   const { openStore } = await import('./store/open.ts');
@@ -107,6 +108,7 @@ const openParts = async (config: Config, log: Log): Promise<Opened> => {
     clock: systemClock,
     executeMs,
     onWarning: (code) => log.warn('store', { code }),
+    onAlarm: ({ code, actor, host, request, seq }) => log.warn('alarm', { code, actor, host, request, seq }),
   });
   const { auto } = config.keys;
   const autoKey = followedKey('auto', auto?.path ?? '', auto?.passphrase);
@@ -170,7 +172,8 @@ const serve = async (
   settle();
   const timer = setInterval(settle, RECONCILE_MS);
   try {
-    const service = { kind: 'ready', desk: opened.desk.model } as const;
+    const logNames = Object.keys(from.config.names.logs);
+    const service = { kind: 'ready', desk: opened.desk.model, logNames } as const;
     await (await mcp).serve({ ...shared, service, principal: from.config.principal });
   } finally {
     clearInterval(timer);
@@ -183,6 +186,6 @@ const shippedCatalog = (): Catalog => {
   try {
     return catalogOf(packageRoot, { builtin: true, dirs: [] });
   } catch {
-    return { diagnostics: new Map(), actions: new Map(), digest: '' };
+    return { diagnostics: new Map(), actions: new Map(), triages: new Map(), digest: '' };
   }
 };

@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { crossProblems } from './config/cross-checks.ts';
-import { nearest } from './config/nearest.ts';
+import { nearest } from './nearest.ts';
 import { configPath, processPaths, resolvePath, stateDir, type PathContext } from './config/paths.ts';
 import { ConfigProblems, problemLine, type ConfigProblem } from './config/problem.ts';
 import { schemaProblems, type SchemaNode } from './config/schema-problems.ts';
@@ -85,7 +85,11 @@ export interface Config {
   readonly names: Readonly<
     Record<'logs' | 'endpoints' | 'trees' | 'certificates', Readonly<Record<string, string>>>
   >;
-  readonly limits: { readonly callsPerMinute: number; readonly hostsPerCall: number };
+  readonly limits: {
+    readonly callsPerMinute: number;
+    readonly hostsPerCall: number;
+    readonly resultTokens: number;
+  };
   readonly approvals: { readonly executeSeconds: number };
   readonly policy: {
     readonly autoApprove: boolean;
@@ -93,7 +97,9 @@ export interface Config {
     readonly raise: Readonly<Record<string, 'LOW' | 'MEDIUM' | 'HIGH'>>;
     readonly rules: readonly RuleConfig[];
   };
+  /** Diagnostics with an MCP tool of their own besides those of the catalog, and without one. */
   readonly promote: readonly string[];
+  readonly demote: readonly string[];
   /** The shipped catalog, and folders of the site. */
   readonly catalog: { readonly builtin: boolean; readonly dirs: readonly string[] };
   /** For later checks that want to point into the file. */
@@ -140,7 +146,7 @@ export const problemsOf = (error: unknown): readonly ConfigProblem[] =>
 export const requireKnownNames = (
   config: Config,
   catalog: {
-    readonly diagnostics: ReadonlyMap<string, unknown>;
+    readonly diagnostics: ReadonlyMap<string, { readonly tier?: number }>;
     readonly actions: ReadonlyMap<string, unknown>;
   },
 ): void => {
@@ -174,8 +180,23 @@ export const requireKnownNames = (
         unknown(['policy', 'rules', rule, 'when', 'actions', i], name, actions, 'action'),
       ),
     ),
-    ...config.promote.flatMap((name, i) => unknown(['promote', i], name, diagnostics, 'diagnostic')),
+    ...(['promote', 'demote'] as const).flatMap((key) =>
+      config[key].flatMap((name, i) => unknown([key, i], name, diagnostics, 'diagnostic')),
+    ),
   ];
+  problems.push(
+    ...config.promote.flatMap((name, i) =>
+      catalog.diagnostics.get(name)?.tier === 3
+        ? [
+            source.problem(
+              ['promote', i],
+              `'${name}' was tried on recordings only (tier 3) and is no tool of its own`,
+              'take it out; run_diagnostic reaches it',
+            ),
+          ]
+        : [],
+    ),
+  );
   if (problems.length > 0) throw invalid(problems);
 };
 
@@ -275,7 +296,11 @@ const settle = (raw: RawConfig, path: string, source: ConfigSource, context: Pat
         : { principal: raw.approver.principal, key: absolute(raw.approver.key) },
     principal: raw.approver?.principal ?? loginName(),
     names: raw.names,
-    limits: { callsPerMinute: raw.limits.calls_per_minute, hostsPerCall: raw.limits.hosts_per_call },
+    limits: {
+      callsPerMinute: raw.limits.calls_per_minute,
+      hostsPerCall: raw.limits.hosts_per_call,
+      resultTokens: raw.limits.result_tokens,
+    },
     approvals: { executeSeconds: raw.approvals.execute_seconds },
     policy: {
       autoApprove: raw.policy.auto_approve,
@@ -284,6 +309,7 @@ const settle = (raw: RawConfig, path: string, source: ConfigSource, context: Pat
       rules: raw.policy.rules.map(ruleOf),
     },
     promote: raw.promote,
+    demote: raw.demote,
     catalog: { builtin: raw.catalog.builtin, dirs: raw.catalog.dirs.map(absolute) },
     source,
   };

@@ -1,8 +1,9 @@
+import { approverErrorsEn } from './messages/approver-errors-en.ts';
 import { en } from './messages/en.ts';
 import { stopErrorsEn } from './messages/stop-errors-en.ts';
 
 /** Layer, exit code, sentence and next step of every code. */
-export const refusals = { ...en, ...stopErrorsEn };
+export const refusals = { ...en, ...approverErrorsEn, ...stopErrorsEn };
 
 /** A stable code for machines and the ledger; its sentences are in messages/. */
 export type ErrorCode = keyof typeof refusals;
@@ -11,7 +12,7 @@ export type ErrorCode = keyof typeof refusals;
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 130;
 
 /** Characters that may be filled into a sentence: no controls, no markup, nothing that could pose as an instruction. */
-const HARMLESS = /^[\w@.:+/=, ()'%~#-]{0,600}$/u;
+const HARMLESS = /^[\w@.:;+/=, ()'%~#-]{0,600}$/u;
 
 const fill = (template: string, values: Readonly<Record<string, string | number>>): string =>
   template.replace(/\{(\w+)\}/gu, (_, name: string) => {

@@ -14,7 +14,7 @@ const GENERATED_FOLDERS = ['target-scripts/tables', 'catalog/schema'];
 
 /** Every generated file of the repository at `root`, by relative path. Throws CATALOG_INVALID. */
 export const renderAll = async (root: string): Promise<ReadonlyMap<string, string>> => {
-  const catalog = loadCatalog([join(root, 'catalog')], { scriptsDir: join(root, 'target-scripts/scripts') });
+  const catalog = loadCatalog([join(root, 'catalog')], { targetScripts: join(root, 'target-scripts') });
   const files = new Map<string, string>();
   for (const [path, content] of renderTableFiles(catalog))
     files.set(`target-scripts/tables/${path}`, content);

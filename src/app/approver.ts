@@ -58,11 +58,13 @@ export const openApprover = async (
     beginEnrolment: () => beginEnrolment(parts, { principal, keyType, key: own }),
     record: (entry, proof) => void store.append(entry, proof),
     unlock: (other, entry, proof) => {
-      // Another approver is somebody who enrolled here with this very key.
-      if (other !== principal && store.otp.enrolment(principal)?.key !== own)
-        throw new PraError('UNLOCK_REFUSED', { principal });
+      // Another approver is somebody who enrolled here with this very key, and the locked one with another.
+      const isOther = store.otp.enrolment(principal)?.key === own && store.otp.enrolment(other)?.key !== own;
+      if (other !== principal && !isOther) throw new PraError('UNLOCK_REFUSED', { principal });
       store.otp.unlock(other, entry, proof);
     },
+    forget: (entry, proof) => void store.otp.forget(principal, entry, proof),
+    acknowledge: (seq, entry, proof) => store.otp.acknowledge(seq, entry, proof),
   };
 };
 

@@ -6,7 +6,7 @@ import type { Catalog } from '../catalog/types.ts';
 export interface CatalogChoice {
   /** The shipped one; a site that wants only its own definitions switches it off. */
   readonly builtin: boolean;
-  /** Folders of the site, each with diagnostics/, actions/ and scripts/. */
+  /** Folders of the site, each with diagnostics/, actions/, triage/, scripts/ and helpers/. */
   readonly dirs: readonly string[];
 }
 
@@ -17,18 +17,24 @@ export const catalogOf = (packageRoot: string, choice: CatalogChoice): Catalog =
   const dirs = [...(choice.builtin ? [join(packageRoot, 'catalog')] : []), ...choice.dirs];
   const key = JSON.stringify(dirs);
   const catalog =
-    loaded.get(key) ?? loadCatalog(dirs, { scriptsDir: join(packageRoot, 'target-scripts/scripts') });
+    loaded.get(key) ?? loadCatalog(dirs, { targetScripts: join(packageRoot, 'target-scripts') });
   loaded.set(key, catalog);
   return catalog;
 };
 
-/** The catalog with more diagnostics that have an MCP tool of their own (`promote` of the configuration). */
-export const withPromoted = (catalog: Catalog, names: readonly string[]): Catalog => ({
+/** The catalog with the diagnostics that a configuration gives an MCP tool of their own (`promote`), or takes it from (`demote`). */
+export const withPromoted = (
+  catalog: Catalog,
+  { promote, demote }: { readonly promote: readonly string[]; readonly demote: readonly string[] },
+): Catalog => ({
   ...catalog,
   diagnostics: new Map(
     [...catalog.diagnostics].map(([name, diagnostic]) => [
       name,
-      names.includes(name) ? { ...diagnostic, promote: true } : diagnostic,
+      {
+        ...diagnostic,
+        promote: promote.includes(name) || (diagnostic.promote && !demote.includes(name)),
+      },
     ]),
   ),
 });

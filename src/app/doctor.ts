@@ -1,13 +1,15 @@
-import { catalogOf } from './catalogs.ts';
+import { catalogOf, withPromoted } from './catalogs.ts';
 import { channelOptions, openConfiguredKey } from './keys.ts';
 import { otpStatuses } from './otp-statuses.ts';
 import { systemClock } from './system-clock.ts';
 import { readApproverKey } from '../approver/approver-keys.ts';
 import type { DoctorPorts, TargetVersion } from '../cli/doctor-ports.ts';
-import type { Config } from '../config.ts';
+import { requireKnownNames, type Config } from '../config.ts';
 import { PraError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { reviewsMissingHere } from '../request/break-glass.ts';
 import { Policy } from '../request/policy.ts';
+import type { Store } from '../request/ports.ts';
 import { readVersion } from '../request/reader-version.ts';
 import { RunnerClient } from '../request/runner-client.ts';
 import { fingerprint } from '../request/sshsig.ts';
@@ -29,16 +31,28 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
       throw new PraError('KEY_MISSING', { account, path: `keys.${account} (not configured)` });
     return key;
   };
+  const inStore = async <T>(work: (store: Store) => T): Promise<T> => {
+    const { openStore } = await import('../store/open.ts');
+    const store = await openStore({ dir: config.stateDir, clock: systemClock });
+    try {
+      return work(store);
+    } finally {
+      store.close();
+    }
+  };
   return Promise.resolve({
-    catalog: () => {
-      const { diagnostics, actions } = catalogOf(packageRoot, config.catalog);
+    catalog: async () => {
+      const loaded = catalogOf(packageRoot, config.catalog);
+      // What serve would refuse is said here first.
+      requireKnownNames(config, loaded);
+      const { listing } = await import('../mcp/listing.ts');
+      listing(withPromoted(loaded, config));
+      const { diagnostics, actions } = loaded;
       const all = [...diagnostics.values(), ...actions.values()];
-      return Promise.resolve(new Map(all.map(({ kind, name, digest }) => [`${kind} ${name}`, digest])));
+      return new Map(all.map(({ kind, name, digest }) => [`${kind} ${name}`, digest]));
     },
-    database: async () => {
-      const { openStore } = await import('../store/open.ts');
-      const store = await openStore({ dir: config.stateDir, clock: systemClock });
-      try {
+    database: () =>
+      inStore((store) => {
         const { entries } = store.verifyLedger();
         const freezes = store.freezes.standing().map(({ host, since, by }) => ({
           host: host ?? null,
@@ -48,19 +62,10 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
         const waiting = store.freezes.orders().filter(({ state }) => state === 'WAITING');
         const unreached = [...new Set(waiting.map(({ host }) => host))];
         return { path: config.stateDir, entries, freezes, unreached };
-      } finally {
-        store.close();
-      }
-    },
-    otpStatuses: async () => {
-      const { openStore } = await import('../store/open.ts');
-      const store = await openStore({ dir: config.stateDir, clock: systemClock });
-      try {
-        return otpStatuses(store);
-      } finally {
-        store.close();
-      }
-    },
+      }),
+    oneTimePasswords: () =>
+      inStore((store) => ({ statuses: otpStatuses(store), notices: store.otp.notices() })),
+    reviewsMissing: () => inStore(reviewsMissingHere),
     openKey: async (account) => {
       const { path, user, passphrase } = keyOf(account);
       if (passphrase !== undefined && 'agent' in passphrase) return;
@@ -107,7 +112,8 @@ export const openDoctor = (config: Config, packageRoot: string, log: Log): Promi
         clockOffsetMs: Math.round(Date.parse(version.wallclock) - middle),
         host: version.host,
         frozen: version.frozen,
-        ...(version.break_glass === null || version.break_glass.reviewed
+        ...(version.break_glass === null ||
+        (version.break_glass !== 'unreadable' && version.break_glass.reviewed)
           ? {}
           : { unreviewed: version.break_glass }),
       };

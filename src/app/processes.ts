@@ -10,14 +10,15 @@ export const openProcesses = (proc = '/proc'): Processes => {
   const birth = here === undefined ? undefined : birthOf(proc, process.pid);
   return {
     own: birth === undefined ? undefined : `${String(here)} ${String(process.pid)} ${birth}`,
-    isGone: (name) => {
+    look: (name) => {
       const [boot, namespace, pid, born, ...more] = name.split(' ');
       if (here === undefined || born === undefined || more.length > 0 || !/^[1-9]\d{0,9}$/u.test(pid ?? ''))
-        return false;
+        return 'unknown';
       const [ourBoot, ourNamespace] = here.split(' ');
-      if (boot !== ourBoot) return true;
+      if (boot !== ourBoot) return 'gone';
       // From here a process of another namespace (a container) cannot be seen, whether it lives or not.
-      return namespace === ourNamespace && birthOf(proc, Number(pid)) !== born;
+      if (namespace !== ourNamespace) return 'unknown';
+      return birthOf(proc, Number(pid)) === born ? 'alive' : 'gone';
     },
   };
 };
@@ -33,7 +34,7 @@ const placeOf = (proc: string): string | undefined => {
 };
 
 /** In clock ticks since the boot; undefined when there is no such process, or only what its parent has not collected yet. */
-const birthOf = (proc: string, pid: number): string | undefined => {
+export const birthOf = (proc: string, pid: number): string | undefined => {
   try {
     const stat = readFileSync(`${proc}/${String(pid)}/stat`, 'latin1');
     const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

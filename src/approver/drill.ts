@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,6 +5,9 @@ import { join } from 'node:path';
 import { PraError } from '../errors.ts';
 import { armour } from '../request/sshsig.ts';
 import { DRILL_NAMESPACE } from './sign.ts';
+import { runSshKeygen } from './ssh-keygen.ts';
+
+const VERIFY_SECONDS = 10;
 
 /** What is signed to see whether a key works: no ticket, and never the same text twice. */
 export const drillText = (principal: string): string =>
@@ -26,19 +28,16 @@ export const verifyDrill = async (given: {
     const line = `${principal} namespaces="${DRILL_NAMESPACE}" ${keyType} ${publicKey.toString('base64')}\n`;
     await writeFile(signers, line);
     await writeFile(file, armour(Buffer.from(signature, 'base64')));
-    await verify(['-Y', 'verify', '-f', signers, '-I', principal, '-n', DRILL_NAMESPACE, '-s', file], text);
+    const { code } = await runSshKeygen({
+      args: ['-Y', 'verify', '-f', signers, '-I', principal, '-n', DRILL_NAMESPACE, '-s', file],
+      pass: ['PATH'],
+      input: text,
+      output: 'taken',
+      errors: 'dropped',
+      seconds: VERIFY_SECONDS,
+    }).catch(() => ({ code: null }));
+    if (code !== 0) throw new PraError('SIGNATURE_INVALID');
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-};
-
-const verify = async (args: readonly string[], input: string): Promise<void> => {
-  const env = { PATH: process.env['PATH'] };
-  const child = spawn('ssh-keygen', args, { stdio: ['pipe', 'ignore', 'ignore'], env, timeout: 10_000 });
-  const { promise, resolve } = Promise.withResolvers<number | null>();
-  child.once('error', () => resolve(null));
-  child.once('close', resolve);
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
-  if ((await promise) !== 0) throw new PraError('SIGNATURE_INVALID');
 };

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PraError } from '../errors.ts';
 import { readPublicKeyLine } from '../request/ssh-public-key.ts';
 import { fingerprint } from '../request/sshsig.ts';
 import { readApproverKey } from './approver-keys.ts';
+import { runSshKeygen } from './ssh-keygen.ts';
 
 /** What a new approver key looks like from outside. */
 export interface EnrolledApprover {
@@ -44,7 +44,16 @@ export const makeApproverKey = async (given: {
     throw new PraError('USAGE', { what: 'A principal is 1 to 64 of A-Z a-z 0-9 @ . _ -' });
   if (await exists(path)) throw new PraError('USAGE', { what: `There is already a file at ${path}` });
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await runKeygen(['-t', 'ed25519', '-a', ROUNDS, '-C', principal, '-f', path]);
+  const { code } = await runSshKeygen({
+    args: ['-t', 'ed25519', '-a', ROUNDS, '-C', principal, '-f', path],
+    pass: ['PATH', 'TERM'],
+    output: 'shown',
+    errors: 'shown',
+  }).catch((error: unknown) => {
+    const what = 'ssh-keygen was not found; it is in the package openssh-client';
+    throw new PraError('USAGE', { what }, error);
+  });
+  if (code !== 0) throw new PraError('USAGE', { what: 'ssh-keygen made no key' });
   try {
     const { publicKey } = await readApproverKey(path);
     const line = await readFile(`${path}.pub`, 'utf8');
@@ -62,23 +71,3 @@ const exists = async (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
-
-const runKeygen = async (args: readonly string[]): Promise<void> => {
-  // No askpass program: the passphrase is typed on this terminal or nowhere.
-  const env = { PATH: process.env['PATH'], TERM: process.env['TERM'], SSH_ASKPASS_REQUIRE: 'never' };
-  const child = spawn('ssh-keygen', args, { stdio: 'inherit', env });
-  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  child.once('error', reject);
-  child.once('close', resolve);
-  let code: number | null;
-  try {
-    code = await promise;
-  } catch (error) {
-    throw new PraError(
-      'USAGE',
-      { what: 'ssh-keygen was not found; it is in the package openssh-client' },
-      error,
-    );
-  }
-  if (code !== 0) throw new PraError('USAGE', { what: 'ssh-keygen made no key' });
-};

@@ -1,4 +1,4 @@
-import { generateSecret, generateURI, verifySync } from 'otplib';
+import { generateSecret, generateURI, ScureBase32Plugin, verifySync } from 'otplib';
 
 /** Seconds of a step (RFC 6238), as every authenticator has it. */
 export const STEP_SECONDS = 30;
@@ -14,19 +14,7 @@ export const otpUri = (principal: string, secret: string): string =>
   generateURI({ issuer: ISSUER, label: principal, secret });
 
 /** Base32 (RFC 4648 §6, no padding) as bytes. */
-export const secretBytes = (base32: string): Buffer => {
-  let [bits, held] = [0, 0];
-  const bytes: number[] = [];
-  for (const letter of base32) {
-    held = (held << 5) | 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter);
-    bits += 5;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes.push((held >> bits) & 0xff);
-    held &= (1 << bits) - 1;
-  }
-  return Buffer.from(bytes);
-};
+export const secretBytes = (base32: string): Buffer => Buffer.from(new ScureBase32Plugin().decode(base32));
 
 /** Six digits, full-width ones too (NFKC), blanks around them left out; undefined for anything else. */
 export const readCode = (typed: string): string | undefined => {

@@ -70,15 +70,17 @@ const prove = async (
   // Read again: what was used meanwhile is used.
   const enrolment = requireEnrolment(parts, principal);
   if (enrolment.id !== enrolled.id) throw wrong(parts, principal, subject, attempt);
-  const base = { principal, enrolment: enrolment.id, subject, attempt: attempt.seq };
+  const base = { principal, enrolment: enrolment.id, subject };
   if (code === undefined || secret === undefined) {
     const position = await positionOf(recovery ?? '', enrolment);
     if (position === undefined) throw wrong(parts, principal, subject, attempt);
+    store.otp.acquit(attempt);
     return makeOtpProof({ ...base, by: { kind: 'recovery', position } });
   }
   const step = stepOf(secret, code, clock.now());
   if (step === undefined) throw wrong(parts, principal, subject, attempt);
   if (step <= enrolment.lastStep) throw wrong(parts, principal, subject, attempt, 'OTP_USED');
+  store.otp.acquit(attempt);
   return makeOtpProof({ ...base, by: { kind: 'code', step } });
 };
 

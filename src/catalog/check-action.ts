@@ -1,10 +1,11 @@
+import { whyUnfit } from './expectations.ts';
 import { checkArgv, checkParams, checkParamsUsed } from './check-params.ts';
 import { isWithinBounds, judgeValue } from './param-types.ts';
 import { toWire, type HasParams } from './params.ts';
 import { placeholderOf } from './placeholder.ts';
 import { Faults, type Fault } from './problem.ts';
 import type { ActionFile } from './schema.ts';
-import type { ArgValues, Diagnostic, Expectation, FactRule, Precheck } from './types.ts';
+import type { ArgValues, Diagnostic, FactRule, Precheck, Verification } from './types.ts';
 
 /** Words of the runner channel that are no actions (docs/wire-protocol.md §3). */
 export const RESERVED_WORDS = [
@@ -41,9 +42,9 @@ export const checkAction = (
   checkParamsUsed(faults, [argv], definition);
   const [program = ''] = argv;
   faults.need(
-    !program.startsWith('script:') || SCRIPT.test(program),
+    program.startsWith('/') || SCRIPT.test(program),
     ['argv', 0],
-    'a script is script:<file>',
+    'a program is an absolute path or script:<file>',
   );
   for (const part of ['precheck', 'verify'] as const) checkChecks(faults, part, definition, diagnostics);
   return faults.found;
@@ -73,6 +74,7 @@ const checkChecks = (
     );
     checkHandedArgs(faults, at, check.args, action, diagnostic);
     if ('tolerance' in check) checkTolerance(faults, at, check.tolerance, diagnostic);
+    if ('evidence' in check) checkEvidence(faults, at, check, diagnostic);
     check.expect.forEach((expectation, number) => {
       const rule = Object.hasOwn(diagnostic.facts, expectation.fact)
         ? diagnostic.facts[expectation.fact]
@@ -127,10 +129,25 @@ const checkTolerance = (
   }
 };
 
-const whyUnfit = (rule: FactRule | undefined, { op, value }: Expectation): string | undefined => {
-  if (rule === undefined) return 'there is no such fact';
-  const types: Readonly<Record<string, string>> = { string: 'string', integer: 'number', boolean: 'boolean' };
-  if (types[rule.type] !== typeof value) return `the fact is of the type ${rule.type}`;
-  const ordered = op !== 'eq' && op !== 'ne';
-  return ordered && rule.type !== 'integer' ? 'only integers have an order' : undefined;
+/** The types of facts that the target computes by itself. */
+export const isReadable = ({ type }: FactRule): boolean =>
+  type === 'string' || type === 'integer' || type === 'boolean';
+
+/** Only what the target can read, and each fact once: what is expected is evidence anyway. */
+const checkEvidence = (
+  faults: Faults,
+  at: Fault['path'],
+  { evidence, expect }: Pick<Verification, 'evidence' | 'expect'>,
+  { facts }: Diagnostic,
+): void => {
+  const shown = [...expect.map(({ fact }) => fact), ...evidence];
+  evidence.forEach((name, index) => {
+    const rule = Object.hasOwn(facts, name) ? facts[name] : undefined;
+    faults.need(
+      rule !== undefined && isReadable(rule),
+      [...at, 'evidence', index],
+      'not a fact that the target reads',
+    );
+    faults.need(shown.indexOf(name) === shown.lastIndexOf(name), [...at, 'evidence', index], 'twice');
+  });
 };

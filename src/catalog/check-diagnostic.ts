@@ -24,6 +24,11 @@ export const checkDiagnostic = (definition: DiagnosticFile, fileName: string): r
   );
   checkCommands(faults, definition);
   checkFacts(faults, definition);
+  faults.need(
+    !definition.promote || definition.tier !== 3,
+    ['promote'],
+    'not with tier 3: what was tried on recordings only is no tool of its own',
+  );
   if (faults.found.length === 0) {
     checkExample(faults, definition);
     const longest = definition.params.reduce(
@@ -49,7 +54,8 @@ const checkCommands = (faults: Faults, definition: DiagnosticFile): void => {
     faults.need(definition.needs.file === undefined, ['needs', 'file'], 'a collector has a file of its own');
     return;
   }
-  const { file } = definition.needs;
+  const { file, member } = definition.needs;
+  faults.need(member === undefined, ['needs', 'member'], 'only of what a collector wrote');
   faults.need(
     file === undefined || run[0]?.argv.includes(file) === true,
     ['needs', 'file'],
@@ -62,7 +68,7 @@ const checkCommands = (faults: Faults, definition: DiagnosticFile): void => {
     faults.need(
       argv[0]?.startsWith('script:') !== true,
       ['run', index, 'argv', 0],
-      'scripts are for actions',
+      'scripts are for actions; a diagnostic runs helper:<file>',
     );
   });
   checkParamsUsed(

@@ -33,7 +33,7 @@ export const checkArgv = (
   { params }: HasParams,
 ): void => {
   const [program = ''] = argv;
-  const isScript = program.startsWith('script:');
+  const isScript = /^(?:script|helper):/u.test(program);
   faults.need(isScript || ABSOLUTE.test(program), [...path, 0], 'the program must be an absolute path');
   const why = isScript ? undefined : whyForbidden(argv);
   faults.need(why === undefined, path, why ?? '');
@@ -53,7 +53,7 @@ export const checkArgv = (
       at,
       `there is no parameter ${found.name}`,
     );
-    // A script takes its arguments by position and checks them again.
+    // A script or helper takes its arguments by position and checks them again.
     const safe = found.whole ? isScript || (ends > 0 && index > ends) : found.option.startsWith('--');
     faults.need(
       safe,

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { boundedValue } from './bounded-value.ts';
 import { integerOf, outputLines, words } from './output-lines.ts';
 import { parsers } from './parsers/registry.ts';
-import type { SectionTexts } from './parsers/parser.ts';
+import type { SectionCodes, SectionTexts } from './parsers/parser.ts';
 import type { Diagnostic, FactRule, Facts } from './types.ts';
 import type { Answer, AnswerSection } from './wire.ts';
 
@@ -34,14 +34,20 @@ export const readFacts = (
   );
 };
 
-/** The program is not installed, the file is not there, or the collector has not written anything: data, not an error. */
+/** The program is not installed, the file is not there, or the collector has written nothing or found no such thing: data, not an error. */
 export const isNotPresent = (
   { collector, needs }: Pick<Diagnostic, 'collector' | 'needs'>,
   answer: Answer,
 ): boolean => {
   const [first] = answer.sections;
   if (first === undefined) return false;
-  if (collector !== undefined || needs.file !== undefined) return first.rc !== 0 && first.output.length === 0;
+  if ((collector !== undefined || needs.file !== undefined) && first.rc !== 0 && first.output.length === 0)
+    return true;
+  if (collector !== undefined) {
+    const members = jsonMembers(textOf(first));
+    return needs.member !== undefined && members.size > 0 && (members.get(needs.member) ?? null) === null;
+  }
+  if (needs.file !== undefined) return false;
   return first.rc === NO_SUCH_PROGRAM && first.output.length === 0;
 };
 
@@ -51,6 +57,9 @@ const textOf = ({ output, cut }: AnswerSection): string => {
   return whole.toString('utf8');
 };
 
+const codesOf = (sections: readonly AnswerSection[]): SectionCodes =>
+  new Map(sections.map(({ name, rc }) => [name, rc]));
+
 type Values = Readonly<Record<string, unknown>>;
 
 const valuesOf = (
@@ -58,7 +67,7 @@ const valuesOf = (
   sections: readonly AnswerSection[],
   texts: SectionTexts,
 ): Values => {
-  if (typeof parse === 'object') return parsers.get(parse.parser)?.(texts) ?? {};
+  if (typeof parse === 'object') return parsers.get(parse.parser)?.(texts, codesOf(sections)) ?? {};
   const [first] = sections;
   if (first === undefined) return {};
   const text = texts.get(first.name) ?? '';

@@ -8,18 +8,26 @@ import { canonicalJson, sha256 } from './digest.ts';
 import { CLOCK_SECTION, COLLECTOR_SECTION } from './facts.ts';
 import { CatalogProblems, problemLine, type Fault, type Problem } from './problem.ts';
 import { renderDigests } from './render/digests.ts';
-import { actionFile, diagnosticFile, planFile, type ActionFile, type DiagnosticFile } from './schema.ts';
-import type { Action, Catalog, Diagnostic, Run } from './types.ts';
+import {
+  actionFile,
+  diagnosticFile,
+  planFile,
+  triageFile,
+  type ActionFile,
+  type DiagnosticFile,
+} from './schema.ts';
+import { checkTriage } from './triage.ts';
+import type { Action, Catalog, Diagnostic, Run, Triage } from './types.ts';
 import { checkUndo } from './undo.ts';
 import { readYaml } from './yaml-file.ts';
 
 export interface LoadOptions {
-  /** Where the files of `script:<file>` are, unless the folder of the definition has them in `scripts/` beside `actions/`. */
-  readonly scriptsDir?: string;
+  /** Has `scripts/` and `helpers/`, for `script:<file>` and `helper:<file>` that the definition's own catalog does not have. */
+  readonly targetScripts?: string;
 }
 
 /**
- * The catalog of these folders (`diagnostics/*.yaml`, `actions/*.yaml`, `plans/*.yaml` in each), whole or not at all.
+ * The catalog of these folders (`diagnostics/*.yaml`, `actions/*.yaml`, `plans/*.yaml`, `triage/*.yaml` in each), whole or not at all.
  * Throws CATALOG_INVALID; its cause is a CatalogProblems with every problem.
  */
 export const loadCatalog = (dirs: readonly string[], options: LoadOptions = {}): Catalog => {
@@ -38,13 +46,27 @@ export const checkCatalogFiles = (
   const problems = missing.map((dir) => wholeFile(dir, 'there is no such folder'));
   const diagnostics = new Map<string, Diagnostic>();
   for (const file of yamlFiles(dirs, 'diagnostics', problems)) {
-    const read = readDefinition(file, diagnosticFile, problems, checkDiagnostic);
-    if (read !== undefined) addOnce(diagnostics, asDiagnostic(read.definition), file, problems);
+    const folders = foldersOf('helpers', file, options);
+    const read = readDefinition(file, diagnosticFile, problems, (diagnostic, name) => [
+      ...checkDiagnostic(diagnostic, name),
+      ...(diagnostic.run ?? []).flatMap(({ argv }, index) =>
+        fileFaults(['run', index, 'argv', 0], fileOf('helper', argv), folders),
+      ),
+    ]);
+    if (read !== undefined) addOnce(diagnostics, asDiagnostic(read.definition, folders), file, problems);
   }
   const actions = readActions(dirs, diagnostics, problems, options);
   for (const file of yamlFiles(dirs, 'plans', problems)) readDefinition(file, planFile, problems, () => []);
+  const triages = new Map<string, Triage>();
+  for (const file of yamlFiles(dirs, 'triage', problems)) {
+    const read = readDefinition(file, triageFile, problems, (triage, name) =>
+      checkTriage(triage, name, diagnostics),
+    );
+    // A site may say better than we do what to ask.
+    if (read !== undefined) triages.set(read.definition.symptom, read.definition);
+  }
   const all = [...diagnostics.values(), ...actions.values()];
-  return { catalog: { diagnostics, actions, digest: sha256(renderDigests(all)) }, problems };
+  return { catalog: { diagnostics, actions, triages, digest: sha256(renderDigests(all)) }, problems };
 };
 
 /** The actions that are right by themselves, and whose way back is one of them. */
@@ -60,10 +82,10 @@ const readActions = (
     const read = readDefinition(file, actionFile, problems, (action, name) => [
       ...checkAction(action, name, diagnostics),
       ...(diagnostics.has(name) ? [{ path: ['name'], message: 'is the name of a diagnostic' }] : []),
-      ...scriptFaults(action, scriptFolders(file, options)),
+      ...fileFaults(['argv', 0], fileOf('script', action.argv), foldersOf('scripts', file, options)),
     ]);
     if (read === undefined) continue;
-    if (addOnce(actions, asAction(read.definition, scriptFolders(file, options)), file, problems))
+    if (addOnce(actions, asAction(read.definition, foldersOf('scripts', file, options)), file, problems))
       places.set(read.definition.name, read.place);
   }
   const faulty = [...places].filter(([name, place]) => {
@@ -116,18 +138,35 @@ const addOnce = <T extends { readonly name: string }>(
   return isNew;
 };
 
-/** docs/wire-protocol.md: where collectors write. install-target renders another prefix. */
+/** docs/wire-protocol.md: where collectors write, and where helpers are. install-target renders another prefix. */
 const FACTS_FOLDER = '/run/mcp-pra/facts';
+const HELPERS_FOLDER = '/usr/local/lib/mcp-pra/helpers';
 
-const asDiagnostic = (file: DiagnosticFile): Diagnostic => {
-  const { collector, run, ...rest } = file;
-  const definition: Omit<Diagnostic, 'digest'> = {
+const asDiagnostic = (file: DiagnosticFile, folders: readonly string[]): Diagnostic => {
+  const { collector, run = collectorRuns(collector ?? ''), tier, compact, ...rest } = file;
+  const helpers = [...new Set(run.map(({ argv }) => fileOf('helper', argv)))]
+    .filter((name) => name !== undefined)
+    .map((name) => ({ file: name, sha256: sha256(readFileOf(name, folders) ?? '') }));
+  const definition: Omit<Diagnostic, 'digest' | 'compact'> = {
     ...rest,
     kind: 'diagnostic',
-    run: run ?? collectorRuns(collector ?? ''),
+    run: run.map(({ section, argv, none }) => ({
+      section,
+      argv: placed(argv),
+      ...(none === undefined ? {} : { none }),
+    })),
     ...(collector === undefined ? {} : { collector }),
+    ...(tier === undefined ? {} : { tier }),
+    ...(helpers.length === 0 ? {} : { helpers }),
   };
-  return withDigest(definition);
+  // How its text is shown is this side's business: it changes nothing on a host.
+  return Object.freeze({ ...withDigest(definition), compact });
+};
+
+/** `helper:<file>` as the path it has on a target. */
+const placed = (argv: readonly string[]): readonly string[] => {
+  const helper = fileOf('helper', argv);
+  return helper === undefined ? argv : [`${HELPERS_FOLDER}/${helper}`, ...argv.slice(1)];
 };
 
 /** What a collector wrote, and the target's own time, by which its age is judged. */
@@ -138,8 +177,8 @@ const collectorRuns = (collector: string): readonly Run[] => [
 
 const asAction = (file: ActionFile, folders: readonly string[]): Action => {
   const { undo_action: undo, ...rest } = file;
-  const script = scriptOf(file);
-  const bytes = script === undefined ? undefined : readScript(script, folders);
+  const script = fileOf('script', file.argv);
+  const bytes = script === undefined ? undefined : readFileOf(script, folders);
   const definition: Omit<Action, 'digest'> = {
     ...rest,
     kind: 'action',
@@ -151,39 +190,48 @@ const asAction = (file: ActionFile, folders: readonly string[]): Action => {
   return withDigest(definition);
 };
 
-/** Comments and layout are not in the digest; every default is, and the bytes of the script. */
+/** Comments and layout are not in the digest; every default is, and the bytes of scripts and helpers. */
 const withDigest = <T extends object>(definition: T): T & { readonly digest: string } =>
   Object.freeze({ ...definition, digest: sha256(canonicalJson(definition)) });
 
-const scriptOf = ({ argv }: ActionFile): string | undefined => {
-  const [program = ''] = argv;
-  return program.startsWith('script:') ? program.slice('script:'.length) : undefined;
-};
+/** The file that a command names instead of a program: `script:<file>`, `helper:<file>`. */
+const fileOf = (kind: 'script' | 'helper', [program = '']: readonly string[]): string | undefined =>
+  program.startsWith(`${kind}:`) ? program.slice(kind.length + 1) : undefined;
 
-const scriptFaults = (action: ActionFile, folders: readonly string[]): readonly Fault[] => {
-  const script = scriptOf(action);
-  if (script === undefined) return [];
-  const found = new Set(scriptFiles(script, folders));
+const fileFaults = (
+  path: readonly (string | number)[],
+  name: string | undefined,
+  folders: readonly string[],
+): readonly Fault[] => {
+  if (name === undefined) return [];
+  const found = new Set(filesOf(name, folders));
   if (found.size === 1) return [];
-  // On a target the scripts of all catalogs are in one folder.
-  const message = found.size === 0 ? 'there is no such script' : 'a shipped script has that name already';
-  return [{ path: ['argv', 0], message }];
+  // On a target those of all catalogs are in one folder.
+  const message =
+    found.size === 0
+      ? 'there is no such script or helper'
+      : 'a shipped script or helper has that name already';
+  return [{ path, message }];
 };
 
-/** Where an action's script may be: in its own catalog first. */
-const scriptFolders = (file: string, { scriptsDir }: LoadOptions): readonly string[] => [
-  join(dirname(dirname(file)), 'scripts'),
-  ...(scriptsDir === undefined ? [] : [scriptsDir]),
+/** Where the files that a definition names may be: in its own catalog first. */
+const foldersOf = (
+  kind: 'scripts' | 'helpers',
+  file: string,
+  { targetScripts }: LoadOptions,
+): readonly string[] => [
+  join(dirname(dirname(file)), kind),
+  ...(targetScripts === undefined ? [] : [join(targetScripts, kind)]),
 ];
 
-const readScript = (script: string, folders: readonly string[]): Buffer | undefined => {
-  const [path] = scriptFiles(script, folders);
+const readFileOf = (name: string, folders: readonly string[]): Buffer | undefined => {
+  const [path] = filesOf(name, folders);
   return path === undefined ? undefined : readFileSync(path);
 };
 
 /** The files of that name. It is checked before it is a path: an invalid one has a fault of its own. */
-const scriptFiles = (script: string, folders: readonly string[]): readonly string[] =>
-  /^[a-z][a-z0-9-]{0,39}$/u.test(script) ? folders.map((folder) => join(folder, script)).filter(isFile) : [];
+const filesOf = (name: string, folders: readonly string[]): readonly string[] =>
+  /^[a-z][a-z0-9-]{0,39}$/u.test(name) ? folders.map((folder) => join(folder, name)).filter(isFile) : [];
 
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PraError } from '../errors.ts';
 import { judgeValue, rangeOf, SPAN, UNIT, UNIT_BYTES, WORD } from './param-types.ts';
-import type { CheckedArgs, Param } from './types.ts';
+import type { CheckedArgs, Param, ParamType } from './types.ts';
 
 export { judgeValue } from './param-types.ts';
 
@@ -90,9 +90,13 @@ export const describeParam = ({ type, bounds }: Pick<Param, 'type' | 'bounds'>):
 const orList = (words: readonly string[]): string =>
   words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
 
+/** Types whose JSON Schema says in full what a value must be. */
+const SAID_BY_SCHEMA: readonly ParamType[] = ['integer', 'port', 'choice'];
+
 /** The MCP input schema of one parameter: strict, described, with its default. */
 export const zodForParam = (param: Param): z.ZodType => {
-  const schema = valueSchema(param).describe(`${param.help} It must be ${describeParam(param)}.`);
+  const said = SAID_BY_SCHEMA.includes(param.type) ? '' : ` It must be ${describeParam(param)}.`;
+  const schema = valueSchema(param).describe(`${param.help}${said}`);
   if (param.default === undefined) return schema;
   return schema.default(
     param.type === 'integer' || param.type === 'port' ? Number(param.default) : param.default,

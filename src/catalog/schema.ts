@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NAME, PARAM_TYPES, WORD } from './param-types.ts';
+import { NAME, NAME_TYPES, PARAM_TYPES, WORD } from './param-types.ts';
 import type { FactRule, Param } from './types.ts';
 
 /** One line for people: letters, marks, digits, punctuation, symbols and spaces; nothing that cannot be seen. */
@@ -73,9 +73,22 @@ const common = {
 export const diagnosticFile = z.strictObject({
   ...common,
   run: z
-    .array(z.strictObject({ section: name, argv }))
+    .array(
+      z.strictObject({
+        section: name,
+        argv,
+        none: z
+          .int()
+          .min(1)
+          .max(123)
+          .optional()
+          .describe(
+            'Exit code with which the program, saying nothing, tells that there is nothing: no failure.',
+          ),
+      }),
+    )
     .min(1)
-    .max(8)
+    .max(24)
     .optional()
     .describe('The commands, in order. Either this or `collector`.'),
   collector: name.optional().describe('What a root-owned timer collected: /run/mcp-pra/facts/<name>.json.'),
@@ -93,17 +106,37 @@ export const diagnosticFile = z.strictObject({
       program: z.string().regex(WORD).optional(),
       group: z.string().regex(WORD).optional(),
       file: z.string().regex(PATH).optional().describe('Absolute; what the first command reads.'),
+      member: name
+        .optional()
+        .describe("Of the collector's file; null there when the host has no such thing."),
     })
-    .transform(({ program, group, file }) => ({
+    .transform(({ program, group, file, member }) => ({
       ...(program === undefined ? {} : { program }),
       ...(group === undefined ? {} : { group }),
       ...(file === undefined ? {} : { file }),
+      ...(member === undefined ? {} : { member }),
     }))
     .default({})
     .describe(
-      'What the target must have: a program, a group of the reader account, a file. Without it the answer is `not_present`.',
+      'What the target must have: a program, a group of the reader account, a file, a member of what a collector wrote. Without it the answer is `not_present`.',
     ),
   promote: z.boolean().default(false).describe('An MCP tool of its own.'),
+  text: z
+    .boolean()
+    .default(true)
+    .describe('Whether the answer is shown besides its facts. False where the facts say it all.'),
+  compact: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether the text is a log: lines that differ only in numbers, addresses and names are shown as one.',
+    ),
+  tier: z
+    .literal([1, 2, 3])
+    .optional()
+    .describe(
+      'How it was shown to work: 1 on a planted fault and on its absence, 2 on a real instance, 3 on recordings only. The definitions of a site need none.',
+    ),
   example: values.describe('Arguments for the documentation and for trying it.'),
 });
 
@@ -131,6 +164,13 @@ const verification = z.strictObject({
   diagnostic: name,
   args: handed,
   expect: z.array(expectation).min(1).max(10),
+  evidence: z
+    .array(name)
+    .max(10)
+    .default([])
+    .describe(
+      'Further facts that the receipt shows as they were before and after; nothing is expected of them.',
+    ),
   within: z
     .number()
     .int()
@@ -191,5 +231,39 @@ export const planFile = z.strictObject({
     .max(99),
 });
 
+/** A file of catalog/triage/: which diagnostics to ask for a symptom, and which of their facts explain it. */
+export const triageFile = z.strictObject({
+  symptom: name.describe('As the file is called.'),
+  title: line(80).describe('The symptom in a few words.'),
+  ask: z
+    .array(
+      z.strictObject({
+        diagnostic: name,
+        args: values,
+        each: z
+          .enum(NAME_TYPES)
+          .optional()
+          .describe(
+            'Ask once for each name of this kind that named_things tells of the host, 8 at most: the parameter of the same name and type takes it.',
+          ),
+        findings: z
+          .array(
+            z.strictObject({
+              ...expectation.shape,
+              value: z.union([z.string().min(1).max(256), z.number(), z.boolean()]),
+              say: line(200).describe('What it means when it is so.'),
+            }),
+          )
+          .max(10)
+          .default([]),
+      }),
+    )
+    .min(1)
+    .max(12)
+    .describe('Asked of each host at the same time, those with `each` after the others.'),
+  next: line(400).describe('Where to look when nothing was found.'),
+});
+
+export type TriageFile = z.output<typeof triageFile>;
 export type DiagnosticFile = z.output<typeof diagnosticFile>;
 export type ActionFile = z.output<typeof actionFile>;

@@ -38,6 +38,8 @@ export interface Limits {
 export interface Run {
   readonly section: string;
   readonly argv: readonly string[];
+  /** Exit code with which the program, saying nothing, tells that there is nothing. */
+  readonly none?: number;
 }
 
 /** A read-only diagnostic, loaded and checked. `digest` is the definition's SHA-256 (hex). */
@@ -49,14 +51,27 @@ export interface Diagnostic {
   readonly params: readonly Param[];
   readonly run: readonly Run[];
   readonly collector?: string;
+  /** Programs of ours that it runs on the target, from target-scripts/helpers. */
+  readonly helpers?: readonly { readonly file: string; readonly sha256: string }[];
   readonly parse: ParseRule;
   /** Names (and one-line meanings) of the facts it yields. */
   readonly facts: Readonly<Record<string, FactRule>>;
   readonly stable: readonly string[];
   readonly limits: Limits;
-  readonly needs: { readonly program?: string; readonly group?: string; readonly file?: string };
+  readonly needs: {
+    readonly program?: string;
+    readonly group?: string;
+    readonly file?: string;
+    readonly member?: string;
+  };
   readonly tags: readonly string[];
   readonly promote: boolean;
+  /** How it was shown to work: 1 on a fault planted in the lab and on its absence, 2 on a real instance, 3 on recordings only. Each one that is shipped has it. */
+  readonly tier?: 1 | 2 | 3;
+  /** Whether the answer is shown besides its facts; it always is when no fact could be read. */
+  readonly text: boolean;
+  /** Whether the text is a log, which is made short before it is shown. Not part of the digest: nothing of it reaches a target. */
+  readonly compact: boolean;
   readonly example: Readonly<Record<string, string>>;
   readonly digest: string;
 }
@@ -91,8 +106,9 @@ export interface Precheck extends Check {
   readonly tolerance: Readonly<Record<string, number>>;
 }
 
-/** What must be true after it. `within`: seconds (0-300) in which it may become so. */
+/** What must be true after it. `within`: seconds (0-300) in which it may become so. `evidence`: facts that a receipt shows besides. */
 export interface Verification extends Check {
+  readonly evidence: readonly string[];
   readonly within: number;
 }
 
@@ -123,9 +139,30 @@ export interface Action {
   readonly digest: string;
 }
 
+/** A fact that explains a symptom when it is so. */
+export interface Finding extends Expectation {
+  readonly say: string;
+}
+
+/** What to ask for one symptom. */
+export interface Triage {
+  readonly symptom: string;
+  readonly title: string;
+  readonly ask: readonly {
+    readonly diagnostic: string;
+    readonly args: ArgValues;
+    /** Asked for each name of this kind that the host has; the parameter is called so too. */
+    readonly each?: ParamType | undefined;
+    readonly findings: readonly Finding[];
+  }[];
+  readonly next: string;
+}
+
 export interface Catalog {
   readonly diagnostics: ReadonlyMap<string, Diagnostic>;
   readonly actions: ReadonlyMap<string, Action>;
+  /** By symptom. Not in the digest: nothing of them is on a target. */
+  readonly triages: ReadonlyMap<string, Triage>;
   /** SHA-256 (hex) over all digests, in name order. */
   readonly digest: string;
 }

@@ -14,19 +14,18 @@ export const checkUndo = (action: Action, actions: ReadonlyMap<string, Action>):
   return faults.found;
 };
 
+/** The values that a definition hands on, with those of a request in place of its placeholders. */
+export const fillArgs = (args: ArgValues, values: ReadonlyMap<string, string>): ArgValues =>
+  Object.fromEntries(
+    Object.entries(args).map(([name, value]) => {
+      const placeholder = placeholderOf(value);
+      return [name, placeholder === undefined ? value : (values.get(placeholder.name) ?? value)];
+    }),
+  );
+
 /** What to propose to get back from a run with these arguments; undefined when the action declares nothing. */
 export const undoOf = (
   { undo_action: undo }: Pick<Action, 'undo_action'>,
-  args: ReadonlyMap<string, string>,
+  values: ReadonlyMap<string, string>,
 ): { readonly action: string; readonly args: ArgValues } | undefined =>
-  undo === undefined
-    ? undefined
-    : {
-        action: undo.action,
-        args: Object.fromEntries(
-          Object.entries(undo.args).map(([name, value]) => {
-            const placeholder = placeholderOf(value);
-            return [name, placeholder === undefined ? value : (args.get(placeholder.name) ?? value)];
-          }),
-        ),
-      };
+  undo === undefined ? undefined : { action: undo.action, args: fillArgs(undo.args, values) };

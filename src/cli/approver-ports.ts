@@ -48,8 +48,12 @@ export interface CliApprover {
   beginEnrolment(): OtpEnrolling;
   /** Writes a row and burns the code that is for it. */
   record(entry: LedgerEntry, proof: OtpProof): void;
-  /** Ends the lock of another approver. Throws UNLOCK_REFUSED unless this key is the one of an enrolment here. */
+  /** Ends a lock. Another approver's only with a key that is enrolled here and is not that approver's own. Throws UNLOCK_REFUSED. */
   unlock(principal: string, entry: LedgerEntry, proof: OtpProof): void;
+  /** Forgets the one-time password that the proof is of. Throws OTP_USED. */
+  forget(entry: LedgerEntry, proof: OtpProof): void;
+  /** Notices up to this one were read (request/otp-store.ts). */
+  acknowledge(seq: number, entry: LedgerEntry, proof: OtpProof): void;
 }
 
 /** What this machine knows of an approver's one-time password. */
@@ -60,8 +64,6 @@ export interface OtpStatus {
   /** RFC 3339; null when there is no one-time password. */
   readonly enrolled_at: string | null;
   readonly recovery_codes_left: number;
-  /** When the last recovery code was used; RFC 3339. */
-  readonly recovery_code_used_at: string | null;
   /** Seconds that codes are still refused; 0 when they are not. */
   readonly locked_seconds: number;
 }

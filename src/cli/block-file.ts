@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { PraError } from '../errors.ts';
 import type { CliContext } from './cli-context.ts';
@@ -37,14 +37,22 @@ const readStandardInput = async (stdin: CliIo['stdin']): Promise<string> => {
   return Buffer.concat(chunks).toString('latin1');
 };
 
+/** Before anybody types for a file that would not be written. Throws USAGE when it is there. */
+export const requireNewFile = (path: string): void => {
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw fileThere(path);
+};
+
+const fileThere = (path: string, cause?: unknown): PraError =>
+  new PraError('USAGE', { what: say('ticket.file_there', { path }) }, cause);
+
 /** Writes a new file; one that is there stays as it is. Throws USAGE. */
 export const writeBlockFile = (path: string, block: string): void => {
   try {
     writeFileSync(path, block, { mode: 0o644, flag: 'wx' });
   } catch (error) {
     const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
-    const what = say(isThere ? 'ticket.file_there' : 'ticket.file_unwritable', { path });
-    throw new PraError('USAGE', { what }, error);
+    if (isThere) throw fileThere(path, error);
+    throw new PraError('USAGE', { what: say('ticket.file_unwritable', { path }) }, error);
   }
 };
 

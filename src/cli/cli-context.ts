@@ -6,6 +6,7 @@ import type { CliIo } from './cli-io.ts';
 import type { CliApp, CliParts } from './cli-parts.ts';
 import { Page } from './page.ts';
 import { say } from './say.ts';
+import { jsonText } from './json-text.ts';
 
 /** Options that every command has. */
 export interface CommonFlags {
@@ -52,7 +53,7 @@ export class CliContext {
 
   /** Prints the result: the value as JSON, or the page for people. */
   show(value: unknown, page: (page: Page) => unknown): void {
-    if (this.json) this.io.stdout.write(`${JSON.stringify(value)}\n`);
+    if (this.json) this.io.stdout.write(`${jsonText(value)}\n`);
     else {
       const built = Page.for(this.io);
       page(built);

@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/types.ts';
 import type { PraError } from '../errors.ts';
 import type { PersonDesk } from '../request/desk.ts';
 import type { LedgerEntry } from '../request/ledger-entry.ts';
+import type { OtpNotice } from '../request/otp-store.ts';
 import type { Store } from '../request/ports.ts';
 import type { CliApprover, OtpStatus } from './approver-ports.ts';
 import type { DoctorPorts } from './doctor-ports.ts';
@@ -116,8 +117,10 @@ export interface CliApp {
   approver(): Promise<CliApprover>;
   /** Who has a one-time password here. */
   otpStatuses(): readonly OtpStatus[];
-  /** Forgets a one-time password and its recovery codes. False when there were none. */
-  forgetOtp(principal: string, entry: LedgerEntry): boolean;
+  /** What somebody has to acknowledge about one-time passwords. */
+  otpNotices(): readonly OtpNotice[];
+  /** Forgets a one-time password and its recovery codes without any proof, which leaves a notice. False when there were none. */
+  forgetOtpByForce(principal: string, entry: LedgerEntry): boolean;
   /** Ends connections and closes the database. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import { asPraError } from '../errors.ts';
 import type { OtpStatus } from './approver-ports.ts';
-import { recoveryNotes } from './approver/recovery-notes.ts';
+import { otpNotes } from './approver/otp-notes.ts';
 import type { DoctorPorts } from './doctor-ports.ts';
 import { failure, type Finding } from './finding.ts';
 import { say } from './say.ts';
@@ -9,18 +9,35 @@ import { say } from './say.ts';
 /** So few recovery codes that somebody should enrol again. */
 const FEW = 3;
 
-/** The approver's key and one-time password; that no agent would sign with the key; that recovery codes were used. */
+/** The approver's key and one-time password; that no agent would sign with the key; what somebody has to acknowledge. */
 export const checkApprover = async (
+  config: Pick<Config, 'approver'>,
+  ports: Pick<DoctorPorts, 'approverKey' | 'oneTimePasswords'>,
+): Promise<readonly Finding[]> => {
+  try {
+    const { statuses, notices } = await ports.oneTimePasswords();
+    // Whatever is wrong with the key, or whether there is one.
+    const told = otpNotes(notices).map((text): Finding => ({
+      level: 'warn',
+      text,
+      fix: say('otp.notices_fix'),
+    }));
+    return [...(await checkKey(config, ports, statuses)), ...told];
+  } catch (thrown) {
+    return failure(asPraError(thrown));
+  }
+};
+
+const checkKey = async (
   { approver }: Pick<Config, 'approver'>,
-  ports: Pick<DoctorPorts, 'approverKey' | 'otpStatuses'>,
-  now: number,
+  ports: Pick<DoctorPorts, 'approverKey'>,
+  statuses: readonly OtpStatus[],
 ): Promise<readonly Finding[]> => {
   if (approver === undefined)
     return [{ level: 'warn', text: say('doctor.no_approver'), fix: say('doctor.no_approver_fix') }];
   const { principal, key } = approver;
   try {
     const { kind, inAgent } = await ports.approverKey();
-    const statuses = await ports.otpStatuses();
     const text = say(kind === 'passphrase' ? 'doctor.approver' : 'doctor.approver_touch', { principal });
     return [
       inAgent
@@ -31,7 +48,6 @@ export const checkApprover = async (
           }
         : { level: 'ok', text },
       otpFinding(principal, statuses),
-      ...recoveryNotes(statuses, now).map((note): Finding => ({ level: 'warn', text: note })),
     ];
   } catch (thrown) {
     return failure(asPraError(thrown));

@@ -93,7 +93,7 @@ const checkMachine = async (config: Config, ports: DoctorPorts): Promise<readonl
     ...(config.keys.auto === undefined
       ? [{ level: 'warn', text: say('doctor.no_auto'), fix: 'mcp-pra init' } as const]
       : []),
-    ...(await checkApprover(config, ports, Date.now())),
+    ...(await checkApprover(config, ports)),
   ];
 };
 

@@ -28,7 +28,7 @@ const CLOCK_WARN_MS = 5_000;
 export const checkHost = async (from: HostCheck): Promise<readonly Finding[]> => {
   const { host, ports, signal } = from;
   const hostKey = await checkHostKey(from);
-  if (hostKey.level !== 'ok') return [hostKey];
+  if (hostKey.level !== 'ok') return [hostKey, ...(await unreviewedHere(from))];
   const reader = await ask('reader', host, () => ports.readerVersion(host, signal));
   const runner = await ask('runner', host, () => ports.runnerVersion(host, signal));
   const versions = [reader.version, runner.version].filter((version) => version !== undefined);
@@ -39,7 +39,7 @@ export const checkHost = async (from: HostCheck): Promise<readonly Finding[]> =>
     ...name(host, runner.version),
     ...definitions(from, reader.version, runner.version),
     ...clock(host, versions),
-    ...stops(host, runner.version),
+    ...(runner.version === undefined ? await unreviewedHere(from) : stops(host, runner.version)),
     ...(await expiry(from, reader.version)),
   ];
 };
@@ -136,8 +136,8 @@ const definitions = (
 };
 
 /** A frozen host is a state that somebody wanted; a session without its review must not stay. */
-const stops = (host: string, version: TargetVersion | undefined): readonly Finding[] => {
-  const { frozen, unreviewed } = version ?? {};
+const stops = (host: string, version: TargetVersion): readonly Finding[] => {
+  const { frozen, unreviewed } = version;
   const freeze: readonly Finding[] =
     frozen === undefined || frozen === null
       ? []
@@ -149,9 +149,30 @@ const stops = (host: string, version: TargetVersion | undefined): readonly Findi
           },
         ];
   if (unreviewed === undefined) return freeze;
+  if (unreviewed === 'unreadable')
+    return [
+      ...freeze,
+      {
+        level: 'fail',
+        text: say('doctor.glass_unreadable', { host }),
+        fix: say('doctor.glass_unreadable_fix'),
+      },
+    ];
   const { incident, principal, opened } = unreviewed;
   const text = say('doctor.unreviewed', { host, incident, principal, opened });
   return [...freeze, { level: 'fail', text, fix: `mcp-pra review ${incident} --host ${host}` }];
+};
+
+/** Of a host that cannot be asked: what was sent to it from here. A broken database was said already. */
+const unreviewedHere = async ({ host, ports }: HostCheck): Promise<readonly Finding[]> => {
+  const missing = await ports.reviewsMissing().catch(() => []);
+  return missing
+    .filter((review) => review.host === host)
+    .map(({ incident, principal }) => ({
+      level: 'fail',
+      text: say('doctor.unreviewed_here', { host, incident, principal }),
+      fix: `mcp-pra review ${incident} --host ${host}`,
+    }));
 };
 
 const clock = (host: string, versions: readonly TargetVersion[]): readonly Finding[] => {

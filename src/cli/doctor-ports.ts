@@ -1,4 +1,6 @@
 import type { OtpStatus } from './approver-ports.ts';
+import type { MissingReview } from '../request/break-glass.ts';
+import type { OtpNotice } from '../request/otp-store.ts';
 import type { TransportKeys } from '../request/transport-keys.ts';
 
 /** What a target says about itself on one of its channels. */
@@ -11,8 +13,10 @@ export interface TargetVersion {
   readonly host: string | null;
   /** The freeze in force, `null` when there is none; the runner side only. */
   readonly frozen?: { readonly since: string | null; readonly by: string | null } | null;
-  /** A break-glass session that nobody has reviewed; the runner side only. */
-  readonly unreviewed?: { readonly incident: string; readonly principal: string; readonly opened: string };
+  /** A break-glass session that nobody has reviewed, `unreadable` when the target cannot say; the runner side only. */
+  readonly unreviewed?:
+    | { readonly incident: string; readonly principal: string; readonly opened: string }
+    | 'unreadable';
 }
 
 /**
@@ -42,8 +46,11 @@ export interface DoctorPorts {
    * reached from here would sign with it.
    */
   approverKey(): Promise<{ readonly kind: 'passphrase' | 'security-key'; readonly inAgent: boolean }>;
-  /** Who has a one-time password here. */
-  otpStatuses(): Promise<readonly OtpStatus[]>;
+  /** Who has a one-time password here, and what somebody has to acknowledge about them. */
+  oneTimePasswords(): Promise<{
+    readonly statuses: readonly OtpStatus[];
+    readonly notices: readonly OtpNotice[];
+  }>;
   /** The system's ssh. Throws SSH_TOO_OLD. */
   opensshClient(): Promise<{ readonly version: string; readonly postQuantum: boolean }>;
   /** Has a certificate made for the reader of this host, and uses it for nothing. */
@@ -56,6 +63,8 @@ export interface DoctorPorts {
   readerVersion(host: string, signal?: AbortSignal): Promise<TargetVersion>;
   /** The word `version` of the runner channel. */
   runnerVersion(host: string, signal?: AbortSignal): Promise<TargetVersion>;
+  /** Break-glass sessions that nobody has reviewed, by what was sent from this machine. */
+  reviewsMissing(): Promise<readonly Pick<MissingReview, 'host' | 'incident' | 'principal'>[]>;
   /** The diagnostic `transport_keys`; undefined when the host has no such list. */
   transportKeys(host: string, signal?: AbortSignal): Promise<TransportKeys | undefined>;
   close(): Promise<void>;

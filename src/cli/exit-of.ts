@@ -1,5 +1,6 @@
 import type { ExitCode } from '../errors.ts';
 import type { LookReport, ReadStatus, RequestView } from '../request/desk.ts';
+import type { TriageReport } from '../request/triage.ts';
 import type { State } from '../request/types.ts';
 
 const EXIT_OF_STATE: Readonly<Record<State, ExitCode>> = {
@@ -37,8 +38,15 @@ const EXIT_OF_STATUS: Readonly<Record<ReadStatus, ExitCode>> = {
   unreachable: 5,
 };
 
+export const exitOfLook = ({ results }: LookReport): ExitCode =>
+  exitOfStatuses(results.map(({ status }) => status));
+
+/** A triage that found nothing and one that found something have both been done. */
+export const exitOfTriage = ({ hosts }: TriageReport): ExitCode =>
+  exitOfStatuses(hosts.flatMap(({ unanswered }) => unanswered.map(({ status }) => status)));
+
 /** The worst of the hosts: a refusal before an unreachable host before a failure. */
-export const exitOfLook = ({ results }: LookReport): ExitCode => {
-  const codes = results.map((result) => EXIT_OF_STATUS[result.status]);
+const exitOfStatuses = (statuses: readonly ReadStatus[]): ExitCode => {
+  const codes = statuses.map((status) => EXIT_OF_STATUS[status]);
   return ([3, 5, 1] as const).find((code) => codes.includes(code)) ?? 0;
 };

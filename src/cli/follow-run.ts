@@ -7,8 +7,11 @@ import { say } from './say.ts';
 
 /** How long one call waits; the loop below goes on as long as the action does. */
 const WAIT_MS = 25_000;
-/** After so many waits without an outcome the command ends and says UNKNOWN; the request is settled later. */
-const MAX_UNKNOWN = 3;
+/**
+ * After so many waits without an outcome the command ends and says UNKNOWN; the request is settled later. One that is to switch its
+ * host off is waited for until the silence says enough (five minutes, and a little more), so that it needs no server to end.
+ */
+const MAX_UNKNOWN = { other: 3, poweroff: 14 } as const;
 
 /**
  * Starts something that runs on a host and watches it to its end: output as it comes, a receipt in the returned view.
@@ -31,8 +34,10 @@ export const followRun = (
     let unknown = 0;
     try {
       view = await start({ signal, waitMs: WAIT_MS, onOutput });
-      while (isUnderway(view) && unknown < MAX_UNKNOWN && !signal.aborted) {
-        const { desk } = await context.app();
+      const { desk } = await context.app();
+      const isToBeOff = desk.catalog.actions.get(view.action)?.ends === 'poweroff';
+      const most = isToBeOff ? MAX_UNKNOWN.poweroff : MAX_UNKNOWN.other;
+      while (isUnderway(view) && unknown < most && !signal.aborted) {
         view = await desk.get(context.caller(), view.id, { signal, waitMs: WAIT_MS, onOutput });
         if (view.state === 'UNKNOWN') unknown += 1;
       }

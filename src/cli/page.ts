@@ -1,22 +1,29 @@
 import { widthOf, painter, type CliIo, type Paint } from './cli-io.ts';
-import { chunks, wrap } from './plain-text.ts';
+import { cellsOf, chunks, fit, padTo } from './cells.ts';
+import { wrap } from './plain-text.ts';
 
 const LABEL = 12;
 
 /** Builds a screen of titled sections, each line fitting the terminal; a string in the end. */
 export class Page {
+  /** Of sentences, in columns. */
   readonly width: number;
+  /** Of tables: they are read across, so that they may fill a wider terminal. */
+  readonly tableWidth: number;
   readonly paint: Paint;
   readonly #lines: string[] = [];
 
-  constructor(width: number, paint: Paint) {
+  constructor(width: number, paint: Paint, tableWidth = width) {
     this.width = width;
     this.paint = paint;
+    this.tableWidth = tableWidth;
   }
 
   /** For one of the two output streams. */
   static for(io: CliIo, stream: 'stdout' | 'stderr' = 'stdout'): Page {
-    return new Page(widthOf(io[stream]), painter(io[stream], io.env));
+    const { columns } = io[stream];
+    const width = widthOf(io[stream]);
+    return new Page(width, painter(io[stream], io.env), Math.max(width, columns ?? 0));
   }
 
   /** One line as it is. */
@@ -38,15 +45,18 @@ export class Page {
     return this;
   }
 
-  /** `label   value`, the value wrapped under itself, below a label that is too long. An empty label continues the one before. */
-  field(label: string, value: string): this {
-    if (label.length >= LABEL) {
+  /**
+   * `label   value`, the value wrapped under itself, below a label that is too long for `columns`. An empty label continues the one
+   * before.
+   */
+  field(label: string, value: string, columns = LABEL): this {
+    if (label.length >= columns) {
       this.line(`  ${this.paint('dim', label)}`);
-      return value === '' ? this : this.field('', value);
+      return value === '' ? this : this.field('', value, columns);
     }
-    const lines = wrap(value, this.width - LABEL - 2);
+    const lines = wrap(value, this.width - columns - 2);
     for (const [index, text] of lines.entries()) {
-      const name = (index === 0 ? label : '').padEnd(LABEL);
+      const name = (index === 0 ? label : '').padEnd(columns);
       this.line(`  ${label === '' ? name : this.paint('dim', name)}${text}`.trimEnd());
     }
     return this;
@@ -71,17 +81,27 @@ export class Page {
     this.line(`  ${this.paint('dim', bar)} ${text}`.trimEnd());
   }
 
+  /** A numbered list to choose from: number, name, and what it is as far as it fits. */
+  choices(lines: readonly { readonly name: string; readonly about: string }[]): this {
+    const width = Math.max(0, ...lines.map(({ name }) => cellsOf(name)));
+    for (const [index, { name, about }] of lines.entries()) {
+      const text = `${String(index + 1).padStart(4)}  ${padTo(name, width)}  ${about}`.trimEnd();
+      this.line(cellsOf(text) > this.width ? fit(text, this.width) : text);
+    }
+    return this;
+  }
+
   /** Columns as wide as their widest cell; the last may be cut. */
   table(rows: readonly (readonly string[])[]): this {
     const widths = (rows[0] ?? []).map((_, column) =>
-      Math.max(...rows.map((row) => (row[column] ?? '').length)),
+      Math.max(...rows.map((row) => cellsOf(row[column] ?? ''))),
     );
     for (const [index, row] of rows.entries()) {
       const text = row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .map((cell, column) => padTo(cell, widths[column] ?? 0))
         .join('  ')
         .trimEnd();
-      const fitted = text.length > this.width ? `${text.slice(0, this.width - 1)}…` : text;
+      const fitted = cellsOf(text) > this.width ? fit(text, this.width) : text;
       this.line(index === 0 ? this.paint('dim', fitted) : fitted);
     }
     return this;

@@ -1,4 +1,5 @@
 import { neutralise } from '../request/neutralise.ts';
+import { cellsOf, chunks } from './cells.ts';
 
 /** Text of others on one line: controls, bidi and invisible characters made visible, line ends too. */
 export const oneLine = (text: string): string =>
@@ -23,19 +24,10 @@ export const wrap = (text: string, width: number): readonly string[] =>
     const lines: string[] = [];
     let current = '';
     for (const word of line.split(/ +/u).flatMap((part) => chunks(part, width))) {
-      if (current !== '' && current.length + 1 + word.length > width) {
+      if (current !== '' && cellsOf(current) + 1 + cellsOf(word) > width) {
         lines.push(current);
         current = word;
       } else current = current === '' ? word : `${current} ${word}`;
     }
     return [...lines, current];
   });
-
-/** Pieces of at most `width` characters; an empty text is one empty piece. */
-export const chunks = (word: string, width: number): readonly string[] => {
-  const characters = Array.from(word);
-  if (characters.length <= width) return [word];
-  return Array.from({ length: Math.ceil(characters.length / width) }, (_, i) =>
-    characters.slice(i * width, (i + 1) * width).join(''),
-  );
-};

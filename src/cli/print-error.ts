@@ -7,6 +7,7 @@ import { FreezeReason } from '../request/freezes.ts';
 import { painter, type CliIo } from './cli-io.ts';
 import { oneLine } from './plain-text.ts';
 import { say } from './say.ts';
+import { jsonText } from './json-text.ts';
 
 /** Every problem behind a refusal of a file, one line each, for people and for MCP clients. */
 export const detailsOf = (error: PraError): readonly string[] => {
@@ -28,7 +29,7 @@ export const printError = (io: CliIo, error: PraError, json: boolean): void => {
   const details = [...detailsOf(error), ...sentencesOf(error)];
   if (json) {
     const { code, layer, message, hint, exit } = error;
-    io.stdout.write(`${JSON.stringify({ error: { code, layer, message, hint, exit, details } })}\n`);
+    io.stdout.write(`${jsonText({ error: { code, layer, message, hint, exit, details } })}\n`);
     return;
   }
   const paint = painter(io.stderr, io.env);

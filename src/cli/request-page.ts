@@ -1,5 +1,7 @@
 import type { ApprovalSheet, RequestView } from '../request/desk.ts';
+import { isBuiltIn } from '../request/built-in.ts';
 import type { Offer } from '../request/types.ts';
+import type { UndoHint } from '../request/view.ts';
 import { neutralise } from '../request/neutralise.ts';
 import { IMPACT_STYLE } from './impact-style.ts';
 import type { Page } from './page.ts';
@@ -17,10 +19,7 @@ export const requestPage = (page: Page, view: RequestView, sheet?: ApprovalSheet
   else {
     offerSection(page, sheet.offer);
     if (sheet.rules !== '') page.field(say('offer.rules_here'), sheet.rules);
-    page.title(say('catalog.title'));
-    page
-      .field(say('catalog.effects'), oneLine(sheet.effects))
-      .field(say('catalog.undo'), oneLine(sheet.undo));
+    definitionSection(page, sheet);
   }
   page.title(say('reason.title', { requester: oneLine(view.requester) })).words(oneLine(view.reason));
   if (sheet !== undefined) page.title(say('ticket.title')).verbatim(sheet.ticket.replace(/\n$/u, ''));
@@ -38,12 +37,13 @@ export const recapSection = (page: Page, { offer, view, effects }: ApprovalSheet
   page.title(say('recap.title')).line(headLine(page, view));
   for (const [index, [name, value]] of offer.args.entries())
     page.field(index === 0 ? say('offer.args') : '', `${name} = ${showToken(value)}`);
-  return page.field(say('catalog.effects'), oneLine(effects));
+  return warningFields(page.field(say('catalog.effects'), oneLine(effects)), view);
 };
 
 /** How it ended, for somebody who has just read the request: state, refusal, receipt, next step. */
 export const outcomePage = (page: Page, view: RequestView): Page => {
   page.line().field(say('request.state'), view.state);
+  warningFields(page, view);
   if (view.refusal !== null) page.field(say('request.refusal'), oneLine(view.refusal));
   if (view.receipt !== null) receiptSection(page, view.receipt);
   return page.line().text(say('request.next', { next: view.next }));
@@ -61,6 +61,14 @@ const headSection = (page: Page, view: RequestView, hasOffer: boolean): void => 
   if (view.decision_note !== null) page.field(say('request.note'), oneLine(view.decision_note));
   if (view.rule !== null && !hasOffer) page.field(say('request.rule'), oneLine(view.rule));
   if (view.refusal !== null) page.field(say('request.refusal'), oneLine(view.refusal));
+  warningFields(page, view);
+};
+
+/** What the host warned of, and what was in the session that asked, in our words. */
+const warningFields = (page: Page, { warnings, taint }: RequestView): Page => {
+  if (taint !== null) page.field(say('request.taint'), page.paint('yellow', oneLine(taint)));
+  for (const { code, text } of warnings) page.field(say('request.warning'), `${code}: ${text}`);
+  return page;
 };
 
 const headLine = (page: Page, view: RequestView): string => {
@@ -74,7 +82,9 @@ export const signaturesLine = (view: RequestView): string => {
   const given = view.signed_by.length;
   const minutes = Math.ceil((view.seconds_left ?? 0) / 60);
   const values = { given, needed, more: needed - given, minutes, by: oneLine(view.signed_by.join(', ')) };
-  if (given === 0) return say('request.signatures_none', values);
+  // Of what no model can ask for, who asked may be one of them.
+  if (given === 0)
+    return say(isBuiltIn(view.action) ? 'request.signatures_none_yet' : 'request.signatures_none', values);
   return say(
     view.seconds_left === null ? 'request.signatures_some_elsewhere' : 'request.signatures_some',
     values,
@@ -111,6 +121,28 @@ const offerSection = (page: Page, offer: Offer): void => {
   page.field(say('offer.rule'), oneLine(offer.rule));
   page.field(say('offer.clock'), offer.wallclock);
 };
+
+/** What the catalog says: effects, what the host asks afterwards, the way back and what can be proposed for it. */
+const definitionSection = (page: Page, { effects, verify, undo, undoAction }: ApprovalSheet): void => {
+  page.title(say('catalog.title')).field(say('catalog.effects'), oneLine(effects));
+  if (verify.length === 0) page.field(say('catalog.verify'), say('catalog.verify_none'));
+  for (const [index, { diagnostic, args, expect, within }] of verify.entries()) {
+    const wanted = expect.map(({ fact, op, value }) => `${fact} ${OPERATOR[op]} ${showToken(String(value))}`);
+    const time = within === 0 ? '' : `, ${say('catalog.verify_within', { seconds: within })}`;
+    const asked = `${diagnostic}${argsText(args)}: ${wanted.join(', ')}${time}`;
+    page.field(index === 0 ? say('catalog.verify') : '', asked);
+  }
+  page.field(say('catalog.undo'), oneLine(undo));
+  if (undoAction !== undefined)
+    page.field('', say('catalog.undo_action', { call: `${undoAction.action}${argsText(undoAction.args)}` }));
+};
+
+const OPERATOR = { eq: '=', ne: '≠', lt: '<', le: '≤', gt: '>', ge: '≥' } as const;
+
+const argsText = (args: UndoHint['args']): string =>
+  Object.entries(args)
+    .map(([name, value]) => ` ${name}=${showToken(String(value))}`)
+    .join('');
 
 const commandSection = (page: Page, view: RequestView): void => {
   if (view.argv.length > 0) commandLines(page, view.argv);

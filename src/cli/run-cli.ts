@@ -10,6 +10,7 @@ import { addApprover } from './commands/approver.ts';
 import { addAudit } from './commands/audit.ts';
 import { addCancel } from './commands/cancel.ts';
 import { addCatalog } from './commands/catalog.ts';
+import { addClose } from './commands/close.ts';
 import { addCosign } from './commands/cosign.ts';
 import { addDeny } from './commands/deny.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -28,6 +29,7 @@ import { addServe } from './commands/serve.ts';
 import { addShow } from './commands/show.ts';
 import { addTarget } from './commands/target.ts';
 import { addWatch } from './commands/watch.ts';
+import { addTriage } from './commands/triage.ts';
 import { addTicket } from './commands/ticket.ts';
 import { addReview } from './commands/review.ts';
 import { addUnapprove } from './commands/unapprove.ts';
@@ -47,6 +49,7 @@ export interface Cli {
 const COMMANDS = [
   addServe,
   addLook,
+  addTriage,
   addActions,
   addCatalog,
   addPropose,
@@ -59,6 +62,7 @@ const COMMANDS = [
   addCosign,
   addDeny,
   addUnapprove,
+  addClose,
   addExecute,
   addCancel,
   addUndo,

@@ -1,8 +1,9 @@
 import { cliEn } from '../messages/cli-en.ts';
 import { keysEn } from '../messages/keys-en.ts';
+import { lookEn } from '../messages/look-en.ts';
 import { stopEn } from '../messages/stop-en.ts';
 
-const sentences = { ...cliEn, ...keysEn, ...stopEn };
+const sentences = { ...cliEn, ...keysEn, ...lookEn, ...stopEn };
 
 export type LabelKey = keyof typeof sentences;
 

@@ -1,7 +1,8 @@
 import { PraError } from '../errors.ts';
 import type { ApprovalSheet } from '../request/desk.ts';
 import type { OtpProof } from '../request/otp-proof.ts';
-import { recoveryNotes } from './approver/recovery-notes.ts';
+import { refuseKey } from '../request/quorum.ts';
+import { otpNotes } from './approver/otp-notes.ts';
 import { signAsPerson } from './approver/sign-as-person.ts';
 import type { CliContext } from './cli-context.ts';
 import type { CliIo } from './cli-io.ts';
@@ -38,19 +39,21 @@ export const signSheet = async (on: {
   const isHigh =
     sheet.offer.impact === 'HIGH' || sheet.view.impact === 'HIGH' || sheet.breakGlass !== undefined;
   if (isHigh) {
-    for (const line of recoveryNotes(app.otpStatuses(), Date.now())) screen.write(`${line}\n`);
+    for (const line of otpNotes(app.otpNotices())) screen.write(`${line}\n`);
     // Before anybody answers and types for nothing.
     if (!app.otpStatuses().some(({ principal }) => principal === approver))
       throw new PraError('OTP_MISSING', { principal: approver });
   }
+  const own = await app.approver();
+  // What a security key says of its person is only known of its signature.
+  if (own.kind !== 'security-key') refuseKey(sheet.offer, undefined);
   const answer = await ask(terminal, sheet);
   if (answer !== 'yes') return answer;
   on.recheck();
   return signAsPerson(
-    { terminal, approver: await app.approver(), write: (text) => screen.write(text) },
+    { terminal, approver: own, write: (text) => screen.write(text) },
     {
-      ticket: sheet.ticket,
-      namespace: sheet.namespace,
+      sign: (signer) => signer.sign(sheet.ticket, sheet.namespace),
       subject: sheet.view.id,
       needsOtp: isHigh,
       ...(on.onExhausted === undefined ? {} : { onExhausted: on.onExhausted }),

@@ -9,11 +9,12 @@ export const takenBackLine = (page: Page, view: RequestView, done: 'deny.done' |
   if (state === 'REVOKED') return page.line(say('revoke.done', { id, host }));
   if (state === 'REVOKE_UNCONFIRMED') return page.line(say('revoke.unconfirmed', { id, host }));
   if (state === 'DENIED' || state === 'WITHDRAWN') return page.line(say(done, { id }));
+  if (state === 'EXPIRED') return page.line(say('revoke.expired', { id, host }));
   return page.line(say('revoke.late', { id, host, state }));
 };
 
 /** Done, or the host has not confirmed it, or it was too late. */
 export const exitOfTakenBack = ({ state }: RequestView): ExitCode => {
-  if (state === 'REVOKE_UNCONFIRMED') return 6;
+  if (state === 'REVOKE_UNCONFIRMED' || state === 'EXPIRED') return 6;
   return state === 'REVOKED' || state === 'DENIED' || state === 'WITHDRAWN' ? 0 : 1;
 };

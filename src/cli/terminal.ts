@@ -9,6 +9,12 @@ const ESCAPE = 0x1b;
 const DELETE = 0x7f;
 const MAX_LINE = 1_024;
 
+/** Before anything is done that a person would have to finish. Throws TERMINAL_REQUIRED unless both ends are terminals. */
+export const requireTerminal = (io: CliIo, screen: CliIo['stdout']): void => {
+  if (io.stdin.isTTY !== true || io.stdin.setRawMode === undefined || screen.isTTY !== true)
+    throw new PraError('TERMINAL_REQUIRED');
+};
+
 /**
  * A person at a terminal, asked in raw mode: what is typed is only shown where that is wanted. The terminal is put back
  * however the question ends. Made only when both ends are terminals, and there is nothing that makes it otherwise.
@@ -19,8 +25,7 @@ export class Terminal {
 
   /** `screen` is where questions appear. Throws TERMINAL_REQUIRED. */
   constructor(io: CliIo, screen: CliIo['stdout']) {
-    if (io.stdin.isTTY !== true || io.stdin.setRawMode === undefined || screen.isTTY !== true)
-      throw new PraError('TERMINAL_REQUIRED');
+    requireTerminal(io, screen);
     this.#io = io;
     this.#screen = screen;
   }

@@ -1,4 +1,4 @@
-import { nearest } from './nearest.ts';
+import { nearest } from '../nearest.ts';
 import type { ConfigProblem } from './problem.ts';
 import { ruleProblems } from './rule-checks.ts';
 import { DEFINITION_NAME, NAME, TABLE_NAME } from './schema.ts';
@@ -26,6 +26,7 @@ export const crossProblems = (file: unknown, source: ConfigSource): ConfigProble
     ...certificates(root, source),
     ...endpoints(root, source),
     ...paths(root, source),
+    ...promoted(root, source),
     ...ruleProblems(root, source),
   ];
 };
@@ -188,11 +189,28 @@ const certificates = (root: Loose, source: ConfigSource): ConfigProblem[] => {
 
 const endpoints = (root: Loose, source: ConfigSource): ConfigProblem[] =>
   Object.entries(at(root, ['names', 'endpoints'])).flatMap(([name, value]) => {
-    const port = typeof value === 'string' ? Number(/:([0-9]+)$/u.exec(value)?.[1] ?? 1) : 1;
+    const port =
+      typeof value === 'string'
+        ? Number(/^(?:https?:\/\/)?[^/]*:([0-9]+)(?:\/|$)/u.exec(value)?.[1] ?? 1)
+        : 1;
     return port <= 65_535
       ? []
       : [source.problem(['names', 'endpoints', name], 'a port is at most 65535', `correct '${name}'`)];
   });
+
+/** Both would mean neither. */
+const promoted = (root: Loose, source: ConfigSource): ConfigProblem[] =>
+  list(root['demote']).flatMap((name, index) =>
+    typeof name === 'string' && list(root['promote']).includes(name)
+      ? [
+          source.problem(
+            ['demote', index],
+            `'${name.slice(0, 40)}' is in promote too`,
+            'take it out of one of them',
+          ),
+        ]
+      : [],
+  );
 
 /** `~user` would need the user database, and a NUL ends a path early. */
 const paths = (root: Loose, source: ConfigSource): ConfigProblem[] => {

@@ -1,5 +1,5 @@
 import { BlockList } from 'node:net';
-import { nearest } from './nearest.ts';
+import { nearest } from '../nearest.ts';
 import type { ConfigProblem } from './problem.ts';
 import { NETWORK } from './schema.ts';
 import type { ConfigSource, KeyPath } from './source.ts';

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { nearest } from './nearest.ts';
+import { nearest } from '../nearest.ts';
 import type { ConfigProblem } from './problem.ts';
 import type { ConfigSource, KeyPath } from './source.ts';
 

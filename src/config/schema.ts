@@ -108,9 +108,13 @@ const absolutePath = z
   .string()
   .max(4_096)
   .regex(/^\/(?!.*(?:^|\/)\.\.?(?:\/|$))[^\0\n]*$/u, 'must be an absolute path without . or ..');
+/** `host:port`, or a URL for http_probe: without a user, a query's fragment or anything but visible ASCII. */
 const endpoint = z
   .string()
-  .regex(/^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]):[1-9][0-9]{0,4}$/u, 'must be host:port');
+  .regex(
+    /^(?:(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]):[1-9][0-9]{0,4}|https?:\/\/(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:]{2,45}\])(?::[1-9][0-9]{0,4})?(?:\/[!-"$-~]{0,512})?)$/u,
+    'must be host:port, or an http or https URL',
+  );
 
 /** Name of a rule: it is said to models, and stands in the ledger. */
 const ruleName = z
@@ -227,6 +231,14 @@ export const configSchema = z
       .strictObject({
         calls_per_minute: z.int().min(1).max(600).default(60),
         hosts_per_call: z.int().min(1).max(20).default(20),
+        result_tokens: z
+          .int()
+          .min(500)
+          .max(8_000)
+          .default(2_000)
+          .describe(
+            'What one answer may say to a model, in tokens of four characters; the rest is read on demand.',
+          ),
       })
       .prefault({}),
     approvals: z
@@ -260,7 +272,14 @@ export const configSchema = z
       })
       .prefault({})
       .describe('What this machine adds. It can only restrict: each host has a policy of its own.'),
-    promote: z.array(definitionName).default([]).describe('Diagnostics that get an MCP tool of their own.'),
+    promote: z
+      .array(definitionName)
+      .default([])
+      .describe('Diagnostics that get an MCP tool of their own besides those that have one.'),
+    demote: z
+      .array(definitionName)
+      .default([])
+      .describe('Diagnostics that are no tools of their own; run_diagnostic reaches them.'),
     catalog: z
       .strictObject({
         builtin: z

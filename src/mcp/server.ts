@@ -8,12 +8,15 @@ import {
 import type { z } from 'zod';
 import type { Catalog, Diagnostic } from '../catalog/types.ts';
 import { asPraError, PraError } from '../errors.ts';
-import type { ModelDesk } from '../request/desk.ts';
 import type { Caller } from '../request/types.ts';
-import { instructions } from './instructions.ts';
+import { instructionsFor } from './instructions.ts';
+import { addCompletions } from './completions.ts';
 import { listing } from './listing.ts';
+import { addPrompts } from './prompts.ts';
+import { addResources } from './resources.ts';
+import type { Service, Serving } from './serving.ts';
 import { describeTool } from './describe-tool.ts';
-import { errorText, LONGEST_CALL_MS, type Tool } from './tool.ts';
+import { DetailedRefusal, errorText, LONGEST_CALL_MS, type Tool } from './tool.ts';
 
 /** Largest message in either direction. A client that sends a larger one is disconnected; of ours the call says so. */
 const MAX_MESSAGE_BYTES = 1_048_576;
@@ -21,19 +24,6 @@ const MAX_MESSAGE_BYTES = 1_048_576;
 const ENVELOPE_BYTES = 1_024;
 /** Problems of a configuration told in one answer. */
 const MOST_DETAILS = 50;
-
-/** Either a working desk, or why there is none: then every call says that, and the handshake still completes. */
-export type Service =
-  | {
-      readonly kind: 'ready';
-      readonly desk: ModelDesk;
-    }
-  | {
-      readonly kind: 'broken';
-      readonly catalog: Catalog;
-      readonly error: PraError;
-      readonly details: readonly string[];
-    };
 
 export interface ServeOptions {
   readonly service: Service;
@@ -47,10 +37,14 @@ export interface ServeOptions {
 /** Serves MCP on stdin and stdout until stdin ends; resolves then. Nothing else may write to stdout. */
 export const serve = async (options: ServeOptions): Promise<void> => {
   const { service, tools } = withTools(options.service);
+  const catalog = service.kind === 'ready' ? service.desk.catalog : service.catalog;
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   const server = new Server(
     { name: 'mcp-pra', title: 'mcp-pra: look at hosts, propose recovery', version: options.version },
-    { capabilities: { tools: {} }, instructions },
+    {
+      capabilities: { tools: {}, resources: {}, prompts: {}, completions: {} },
+      instructions: instructionsFor(catalog),
+    },
   );
   const caller = (): Caller => ({
     principal: options.principal,
@@ -58,6 +52,15 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     channel: 'mcp',
   });
 
+  const serving: Serving = {
+    service,
+    toolNames: new Set(byName.keys()),
+    caller,
+    onError: options.onError,
+  };
+  addResources(server, serving, catalog);
+  addPrompts(server, serving);
+  addCompletions(server, serving);
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: tools.map(describeTool) }));
   server.setRequestHandler(CallToolRequestSchema, async (request, extra): Promise<CallToolResult> => {
     if (service.kind === 'broken') return broken(service);
@@ -67,7 +70,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     const told = new Set<Promise<void>>();
     try {
       const tool = byName.get(name);
-      if (tool === undefined) return refusal(desk.refused(caller(), 'tool', new PraError('TOOL_UNKNOWN')));
+      if (tool === undefined) return refusal(desk.refused(caller(), 'tool', noSuchTool(desk.catalog, name)));
       const input = tool.input.safeParse(given ?? {});
       if (!input.success) {
         const error = desk.refused(caller(), tool.name, new PraError('INPUT_BAD'));
@@ -91,6 +94,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
       });
       return fitting({ content: [{ type: 'text', text: output.text }], structuredContent: output.data });
     } catch (thrown) {
+      if (thrown instanceof DetailedRefusal) return refusal(thrown.refusal, thrown.details);
       // The desk has logged what is behind its own errors.
       if (!(thrown instanceof PraError)) options.onError(thrown);
       return refusal(asPraError(thrown));
@@ -128,6 +132,10 @@ const withTools = (service: Service): { readonly service: Service; readonly tool
     return { service: { kind: 'broken', catalog: empty, error, details: [] }, tools: listing(empty) };
   }
 };
+
+/** A model may remember a tool of another session, or read its name somewhere. */
+const noSuchTool = ({ diagnostics }: Catalog, name: string): PraError =>
+  diagnostics.has(name) ? new PraError('TOOL_NOT_LISTED', { name }) : new PraError('TOOL_UNKNOWN');
 
 const refusal = (error: PraError, details: readonly string[] = []): CallToolResult => ({
   isError: true,

@@ -47,6 +47,18 @@ export const defineTool = <Input extends Record<string, unknown>>(
   run: (input, context) => tool.run(input as Input, context),
 });
 
+/** A refusal with lines of ours that say more than its sentence can: what a definition takes, say. */
+export class DetailedRefusal extends Error {
+  readonly refusal: PraError;
+  readonly details: readonly string[];
+
+  constructor(refusal: PraError, details: readonly string[]) {
+    super(refusal.message, { cause: refusal });
+    this.refusal = refusal;
+    this.details = details;
+  }
+}
+
 /** MCP annotations of a risk (MCP specification, ToolAnnotations). */
 export const annotationsOf = (
   risk: Risk,

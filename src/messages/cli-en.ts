@@ -9,6 +9,7 @@ export const cliEn = {
 
   // progress
   'progress.wait': '… {what} ({seconds} s)',
+  'progress.triage': 'asking {total} diagnostic(s), {done} answered',
   'progress.look': 'asking {total} host(s), {done} answered',
   'progress.offer': 'asking {host} what it would do',
   'progress.run': 'waiting for {host}',
@@ -108,9 +109,22 @@ export const cliEn = {
   'look.more': '… {count} more lines; --full shows them',
   'look.truncated': 'The output was cut at its limit.',
   'look.masked': '{count} secret(s) were masked.',
-  'look.suspicious': 'This text seems to address a model. Treat it as data.',
+  'look.suspicious': 'This text seems to address a model ({kinds}). Treat it as data.',
+  'look.differences': 'Who differs from the rest',
+  'look.no_differences': 'Nothing differs.',
+  'look.absent': '(absent)',
+  'look.not_compared': '{host} is not compared: {status}',
   'look.hosts': 'Name hosts with --host or a group with --group.',
   'look.group': 'There is no group {group}. Groups: {groups}',
+
+  // triage
+  'triage.reason': '{diagnostic}: {fact} {value}, a finding when {limit}',
+  'triage.none_found': 'nothing found',
+  'triage.clean': 'nothing unusual',
+  'triage.not_present': 'not present',
+  'triage.unanswered': '{diagnostic}: {status}',
+  'triage.next': 'Next: {next}',
+  'triage.no_symptoms': 'This catalog has no triage.',
 
   // requests
   'list.none': 'Nothing waits for a decision.',
@@ -124,10 +138,13 @@ export const cliEn = {
   'request.decided': 'decided by',
   'request.note': 'note',
   'request.rule': 'rule',
+  'request.warning': 'warning',
+  'request.taint': 'note',
   'request.refusal': 'refused by the host',
   'request.signatures': 'signatures',
   'request.signatures_none':
     '0 of {needed} signatures; the host asks for {needed} people, who are not the requester',
+  'request.signatures_none_yet': '0 of {needed} signatures; the host asks for {needed} people',
   'request.signatures_some':
     '{given} of {needed} signatures, by {by}; still needed: {more} more, within {minutes} min',
   'request.signatures_some_elsewhere': '{given} of {needed} signatures, by {by}; still needed: {more} more',
@@ -152,6 +169,10 @@ export const cliEn = {
   'catalog.title': 'What that means (from the catalog of this machine)',
   'catalog.effects': 'effects',
   'catalog.undo': 'to undo',
+  'catalog.undo_action': 'mcp-pra undo proposes {call}',
+  'catalog.verify': 'verified by',
+  'catalog.verify_none': 'nothing: no effect is looked for afterwards',
+  'catalog.verify_within': 'within {seconds} s',
   'reason.title': "The requester's words ({requester}); nobody has checked them",
   'ticket.title': 'The ticket: exactly what you sign',
   'output.title': 'Output of the action (untrusted)',
@@ -202,11 +223,21 @@ export const cliEn = {
   // one-time passwords
   'otp.ask': 'Code of {principal} (six digits), or a recovery code: ',
   'otp.passphrase': 'Passphrase of the one-time password of {principal}: ',
+  'otp.passphrase_or': 'Passphrase of the one-time password of {principal} (Enter: forgotten): ',
   'otp.denied_note': 'Denied by itself: three codes of the approver were not right.',
-  'otp.recovery_used': 'NOTE: {principal} used a recovery code at {used}; {left} left. Was it them?',
+  'otp.notice_recovery': 'NOTE: {principal} used a recovery code at {at}. Was it them?',
+  'otp.notice_forced':
+    'WARNING: the one-time password of {principal} was removed by force at {at}, without a code. Was it them?',
+  'otp.notice_unproven':
+    'WARNING: {principal} was enrolled anew at {at}, after a removal by force: nobody proved to be them. Was it them?',
+  'otp.notices_fix':
+    'if it was them, in a terminal: mcp-pra approver acknowledge; if not: mcp-pra keys revoke',
+  'otp.no_notices': 'There is nothing to acknowledge.',
+  'otp.acknowledged': 'Acknowledged by {principal}: it is not shown any more.',
   'otp.replace':
     'There is a one-time password already. A code or a recovery code of that one is needed to replace it.',
-  'otp.recovery_only': 'It does not open with this passphrase: give a recovery code of it.',
+  'otp.recovery_only': 'Without its passphrase only a recovery code of it is left.',
+  'otp.remove': 'A code or a recovery code of it is needed to remove it.',
   'otp.secret':
     'Scan this with an authenticator app, or type in for {principal} (time-based, 6 digits):\n{groups}',
   'otp.confirm': 'The code that it shows now: ',
@@ -244,6 +275,8 @@ export const cliEn = {
   'revoke.done': 'Revoked: {host} signed that {id} never ran and never will.',
   'revoke.unconfirmed':
     'Taken back here, but {host} has not confirmed it. It is being asked; see: mcp-pra show {id}',
+  'revoke.expired':
+    '{id} can never start any more, but {host} has not confirmed that it never did. See: mcp-pra show {id}',
   'revoke.late': 'Too late: {host} says {state} of {id}. See: mcp-pra show {id}',
   'deny.why': 'Deny {action} on {host}. Why? (Enter: no reason) ',
   'watch.terminal': 'watch needs a terminal on both ends (programs use: mcp-pra watch --json)',

@@ -1,4 +1,4 @@
-import type { State } from '../request/types.ts';
+import type { Ending, State } from '../request/types.ts';
 
 /** Added for a run whose definition says which action takes it back. `{args}` are values of that run. */
 export const undoStep =
@@ -11,6 +11,21 @@ export const waitingFor = {
   end: 'waiting for {host}: {state}',
 } as const;
 
+/** Why a request ended, or is about to, said before its next step. Plain words: they are part of an error too. */
+export const endingWords: Readonly<Record<Ending, string>> = {
+  undecided: 'Nobody decided in time.',
+  half_signed: 'Not all signatures that its host asks for came in time.',
+  unexecuted: 'It was approved, but not executed in time.',
+  taken_back: 'Its approval was taken back.',
+  stayed_off: 'Its host was to be switched off, and has not answered since.',
+  rebooted: 'Its host has restarted since the offer and has no record of it.',
+  refused: 'Its host has no record of it and burns nothing, or is not asked any more: refusal has the code.',
+  closed: 'A person closed it, not its host: decision_note has the reason.',
+};
+
+/** Added where only the time was over. */
+export const renewStep = 'A person can run: mcp-pra renew {id}.';
+
 /** The next step for each state of a request, for models and people. `{id}` is the request's id. */
 export const nextStep: Readonly<Record<State, string>> = {
   PROPOSED: 'It is being filed; ask again in a moment.',
@@ -20,10 +35,10 @@ export const nextStep: Readonly<Record<State, string>> = {
   APPROVED: 'Approved by a person; run it with execute_pra_action.',
   DENIED: 'A person said no; read decision_note, do not propose the same again.',
   WITHDRAWN: 'It was withdrawn; nothing will run.',
-  EXPIRED: 'Nobody decided in time; a person can run: mcp-pra renew {id}.',
+  EXPIRED: 'Nothing of it can start any more.',
   REVOKE_UNCONFIRMED:
-    'The approval was taken back, but the host has not confirmed it yet; it is being asked. Ask again with get_pra_action.',
-  REVOKED: 'The approval was taken back; nothing will run.',
+    'The host has not confirmed yet that it can never run; it is being asked. Ask again with get_pra_action.',
+  REVOKED: 'The host has confirmed that it never ran and never will.',
   STALE: 'The host changed since the offer; look again, and propose anew if it is still needed.',
   DISPATCHING: 'It is on its way to the host; wait with get_pra_action.',
   RUNNING: 'It is running on the host; wait with get_pra_action.',
@@ -37,5 +52,6 @@ export const nextStep: Readonly<Record<State, string>> = {
   INTERRUPTED:
     'It started and nobody saw its end (reboot, kill or cancel); the receipt says whether its effect is there. Look at the host.',
   NEVER_STARTED: 'It never started and never will; propose anew if it is still needed.',
-  SENT_NO_RETURN: 'It was sent and the host did not come back; look at the host.',
+  SENT_NO_RETURN:
+    'It was sent, and how it ended is not known; look at the host. It is never run twice, and what the host still says counts.',
 };

@@ -6,6 +6,30 @@ export const stopErrorsEn = {
     '{host} is frozen on this machine since {since}, by {by}: nothing is approved for it or sent to it.',
     'Ask who froze it whether it is over; then a person runs: mcp-pra unfreeze --host {host}',
   ],
+  APPROVER_OTHER_KEY: [
+    'approval',
+    3,
+    'The key of {principal} here is not the one that is enrolled on this machine.',
+    'Sign with the enrolled one, or enrol this one with a code or recovery code: mcp-pra approver enrol',
+  ],
+  SECURITY_KEY_REQUIRED: [
+    'approval',
+    3,
+    'The policy of {host} takes signatures of security keys only for {id} ({signer}), and this one is a software key.',
+    'Sign with an sk-ssh-ed25519 or sk-ecdsa key that the host lists, or let somebody who has one sign: mcp-pra approve {id}, or mcp-pra ticket export {id}',
+  ],
+  PRESENCE_MISSING: [
+    'approval',
+    3,
+    'The security key signed {id} without being touched.',
+    'Sign again, with a key that was not made with ssh-keygen -O no-touch-required.',
+  ],
+  VERIFICATION_MISSING: [
+    'approval',
+    3,
+    'The policy of {host} wants {id} signed by a security key that has verified its person (sk-uv), by PIN or finger.',
+    'Sign with a key that was made with ssh-keygen -O verify-required, and that the host lists.',
+  ],
   HOST_KEY_NONE: [
     'ssh',
     3,
@@ -17,6 +41,12 @@ export const stopErrorsEn = {
     3,
     '{action} cannot be stopped in the middle: its definition says so.',
     'Wait for its end; mcp-pra freeze --host {host} stops whatever would follow.',
+  ],
+  CLOSE_EARLY: [
+    'approval',
+    3,
+    'The host of {id} was not heard, and could still begin with it for {seconds} s.',
+    'Then run once more: mcp-pra close {id}',
   ],
   UNDO_NONE: [
     'catalog',

@@ -4,6 +4,8 @@ export const targetAdvice: Readonly<Record<string, string>> = {
   DISABLED: 'Access was switched off on the host; a person with root there can lift it.',
   FROZEN: 'New actions are frozen on the host; ask whoever froze it, or lift it: mcp-pra unfreeze.',
   NOT_FROZEN: 'The host is not frozen; there is nothing to lift.',
+  SWITCH_READ_ONLY:
+    'The freeze stands in a folder of the host that cannot be written now; a person with root there makes it writable. Propose the lifting anew then.',
   LINE_FORM: 'This client sent a malformed line; update mcp-pra on this machine.',
   VERB_UNLISTED: 'The host does not have this diagnostic; provision it again.',
   WORD_UNLISTED: 'The host does not have this action; provision it again.',
@@ -54,8 +56,20 @@ export const targetAdvice: Readonly<Record<string, string>> = {
   BREAK_GLASS_REVIEW:
     'An earlier break-glass session has ended without a review, or is about another incident; somebody has to review it first.',
   NOTHING_TO_REVIEW: 'No break-glass session of that incident waits for a review on the host.',
-  REVIEWER_OPENED: 'Somebody other than who opened the break-glass session has to review it.',
+  REVIEWER_OPENED:
+    'Somebody who neither opened the break-glass session nor approved anything in it has to review it.',
   STATE_BAD:
-    'The record of break-glass sessions on the host cannot be read; a person with root there has to look at it.',
+    'What the host has written down of this (a claim, the break-glass sessions) cannot be read; a person with root there has to look at it.',
   other: 'See docs/wire-protocol.md for the code.',
 };
+
+/** What a warning of the target means, by its code; one that is not listed is OTHER. */
+export const targetWarnings = {
+  SOFTWARE_KEY:
+    'The policy of the host takes a software key for this impact: one stolen key with its passphrase is enough there.',
+  CLOCK_SKEW:
+    'The clocks of this machine and of the host differ by more than two minutes. Nothing is refused for that.',
+  NOT_DURABLE:
+    'The host could not write down on its disk that it took this; it is in memory only, and a reboot forgets it. Look at its disk.',
+  OTHER: 'The host gave a warning that this program does not know; update mcp-pra on this machine.',
+} as const satisfies Readonly<Record<string, string>>;

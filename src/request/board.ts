@@ -1,6 +1,8 @@
 import type { RequestView } from './desk.ts';
 import type { Clock, Store } from './ports.ts';
-import type { State } from './types.ts';
+import { warningsAbout } from './host-warnings.ts';
+import { taintOf } from './session-taint.ts';
+import type { State, StoredRequest } from './types.ts';
 import { viewOf, type Moment } from './view.ts';
 
 /** The state in which a person is waited for. */
@@ -19,16 +21,21 @@ export interface Board {
 
 export const openBoard = (store: Store, clock: Clock): Board => {
   const moment = (): Moment => ({ wall: clock.now(), steady: store.time() });
+  const viewed = (request: StoredRequest): RequestView =>
+    viewOf(request, moment(), {
+      warnings: warningsAbout(store, request.id),
+      taint: taintOf(store, request.id),
+    });
   return {
     waiting: () => {
       store.expireDue();
       return [...store.list({ states: WAITING, limit: MOST })]
         .sort((a, b) => a.decideBy - b.decideBy)
-        .map((request) => viewOf(request, moment()));
+        .map(viewed);
     },
     peek: (id) => {
       store.expireDue();
-      return viewOf(store.find(id), moment());
+      return viewed(store.find(id));
     },
     changed: (ms, signal) => store.changed(ms, signal),
   };

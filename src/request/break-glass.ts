@@ -60,7 +60,7 @@ export const reviewMissingOn = async (
     (version) => version.break_glass,
     () => undefined,
   );
-  if (session === undefined) return 'unknown';
+  if (session === undefined || session === 'unreadable') return 'unknown';
   if (session === null || session.reviewed) return 'none';
   const { incident, principal, open } = session;
   return { host, incident, principal, open };
@@ -98,12 +98,18 @@ export const checkBreakGlass = (
   return { incident, reason: checkReason(glass.reason) };
 };
 
-/** The row of a break-glass approval has a code of its own, and why. */
+/** The row of a break-glass approval is an alarm with a code of its own, and says why. */
 export const breakGlassRow = (row: LedgerEntry, glass: BreakGlass | undefined): LedgerEntry =>
   glass === undefined
     ? row
     : {
         ...row,
+        kind: 'alarm',
         code: 'BREAK_GLASS',
-        detail: { ...row.detail, incident: glass.incident, reason: mask(glass.reason).text },
+        detail: {
+          ...row.detail,
+          severity: 'HIGH',
+          incident: glass.incident,
+          reason: mask(glass.reason).text,
+        },
       };

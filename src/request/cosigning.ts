@@ -1,8 +1,9 @@
 import { sha256 } from '../catalog/digest.ts';
 import { PraError } from '../errors.ts';
 import type { ApprovalSheet, PersonDesk, RequestView } from './desk.ts';
+import { rowAbout } from './desk-rows.ts';
+import { expiredError, hasLapsed } from './ending.ts';
 import { FormError } from './form-error.ts';
-import type { LedgerEntry } from './ledger-entry.ts';
 import { impactOf, otpDetail, requireOtpProof } from './otp-proof.ts';
 import type { Store } from './ports.ts';
 import { addSignature, requireGenuine, type Signed } from './quorum.ts';
@@ -26,19 +27,17 @@ export interface CosigningParts {
   readonly requireAllowed: (request: StoredRequest) => unknown;
   /** Adds a verified signature to a request of this machine. */
   readonly approve: (caller: Caller, sheet: ApprovalSheet, signed: Signed) => RequestView;
-  /** Who did what to which request, for the ledger. */
-  readonly rowOf: (caller: Caller, request: StoredRequest, code: string) => LedgerEntry;
 }
 
 type Cosigning = Pick<PersonDesk, 'cosignSheet' | 'cosign' | 'importSignature' | 'exportTicket'>;
 
 /** Signatures of one ticket from several machines: out as one block of text, back as another. Nothing else passes between the machines. */
 export const openCosigning = (parts: CosigningParts): Cosigning => {
-  const { store, current, sheetOf, requireAllowed, approve, rowOf } = parts;
+  const { store, current, sheetOf, requireAllowed, approve } = parts;
 
   const pending = (id: string, event: string): StoredRequest => {
     const request = current(id);
-    if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
+    if (hasLapsed(request)) throw expiredError(request);
     if (request.state !== 'PENDING')
       throw new PraError('STATE_CONFLICT', { id: request.id, state: request.state, event });
     return request;
@@ -55,9 +54,11 @@ export const openCosigning = (parts: CosigningParts): Cosigning => {
         principal,
         signature: String(signatures[index]),
       }));
-      const block = writeBundle({ ticketText: ticket, offer, signatures: signed });
+      const block = asBlock('MCP-PRA TICKET', () =>
+        writeBundle({ ticketText: ticket, offer, signatures: signed }),
+      );
       const detail = { ticket: sha256(ticket), signatures: signed.length };
-      store.append({ ...rowOf(caller, request, 'TICKET_EXPORTED'), kind: 'note', detail });
+      store.append(rowAbout(request, caller, 'note', 'TICKET_EXPORTED', detail));
       return block;
     },
 
@@ -83,7 +84,7 @@ export const openCosigning = (parts: CosigningParts): Cosigning => {
       requireOtpProof({ impact: impactOf(request, sheet), principal, subject: request.id, otp });
       const counted = { signatures: patch.approvals?.length ?? 0, needed: sheet.offer.requires.count };
       const detail = { approver: principal, key, ticket, ...otpDetail(otp), ...counted };
-      store.append({ ...rowOf(caller, request, 'COSIGNED'), detail }, otp);
+      store.append(rowAbout(request, caller, 'decision', 'COSIGNED', detail), otp);
       return writeCosignature({ id: request.id, ticket, principal, signature: signed.signature });
     },
 

@@ -3,22 +3,12 @@ import type { PraError } from '../errors.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import type { Caller, StoredRequest } from './types.ts';
 
-const actorOf = (caller: Caller): string => `${caller.principal}/${caller.client}`;
-
-/** What the row of a decision about a request says. `code` is an event of the lifecycle. */
-export const decision = (caller: Caller, request: StoredRequest, code: string) =>
-  ({
-    kind: 'decision',
-    code,
-    actor: actorOf(caller),
-    host: request.host,
-    subject: request.action,
-    request: request.id,
-  }) as const;
+/** Who acted, as the ledger names them: `principal/client`. */
+export const actorOf = (caller: Caller): string => `${caller.principal}/${caller.client}`;
 
 /** A row about a request; without a caller, its host is who acts. */
 export const rowAbout = (
-  request: StoredRequest,
+  request: Pick<StoredRequest, 'id' | 'host' | 'action'>,
   caller: Caller | undefined,
   kind: LedgerEntry['kind'],
   code: string,
@@ -37,6 +27,7 @@ export const rowAbout = (
 const CALLS = [
   'approve',
   'cancel',
+  'close',
   'cosign',
   'deny',
   'execute',
@@ -44,6 +35,7 @@ const CALLS = [
   'get',
   'import',
   'list',
+  'read_more',
   'renew',
   'review',
   'sheet',

@@ -1,12 +1,16 @@
 import type { Catalog, Facts, Impact } from '../catalog/types.ts';
 import type { PraError } from '../errors.ts';
+import type { LeftOut } from './answer-parts.ts';
 import type { Board } from './board.ts';
 import type { BreakGlass, MissingReview } from './break-glass.ts';
 import type { FreezeDesk } from './freeze-desk.ts';
 import type { OtpProof } from './otp-proof.ts';
+import type { HostWarning } from './host-warnings.ts';
 import type { HostEntry } from './ports.ts';
 import type { BuiltInWord } from './built-in.ts';
+import type { SheetDefinition } from './sheet-definition.ts';
 import type { CancelDraft } from './stops.ts';
+import type { Suspicion } from './suspicious.ts';
 import type { Caller, Offer, Receipt, RequestId, SignedText, State } from './types.ts';
 
 /** How one diagnostic ended on one host. A tool that is not installed is `not_present`: data, not an error. */
@@ -24,13 +28,17 @@ export interface ReadResult {
   readonly collected_at: string;
   readonly clock_offset_ms: number | null;
   readonly facts: Facts;
-  /** Host text: capped, neutralised, masked. Untrusted. */
+  /** Host text: neutralised, masked, as much as there is room for. Untrusted. */
   readonly text: string;
+  /** Something was cut at the host's limit, or left out here. */
   readonly truncated: boolean;
+  /** What is not in this part; null when that was all. `next_cursor` has it. */
+  readonly left_out: LeftOut | null;
   /** How many secrets were masked. */
   readonly redactions: number;
-  /** The text seems to talk to a model. */
-  readonly suspicious: boolean;
+  /** What seems to address a model in it; empty: nothing was found. */
+  readonly suspicious: readonly Suspicion[];
+  /** For `readMore`, in this session. */
   readonly next_cursor: string | null;
   /** What to do next when the status is not ok; our words only. */
   readonly hint: string | null;
@@ -40,7 +48,10 @@ export interface ReadResult {
 
 export interface LookReport {
   readonly results: readonly ReadResult[];
+  /** How many hosts answered how; in our words. */
   readonly summary: string;
+  /** Who differs from the rest, for more than two hosts; at most five lines. Untrusted: values are the hosts'. */
+  readonly differences: readonly string[];
 }
 
 /** A request as it is shown to models and people. No signature, no ticket. */
@@ -67,6 +78,10 @@ export interface RequestView {
   /** The argv the target will run, from its signed offer. */
   readonly argv: readonly string[];
   readonly refusal: string | null;
+  /** What the host warned of; it stopped nothing. */
+  readonly warnings: readonly HostWarning[];
+  /** Beside which flagged text it was asked for, in our words; null in a clean session. */
+  readonly taint: string | null;
   readonly receipt: Omit<Receipt, 'hostKey'> | null;
   /** Output of the action, capped, neutralised and masked; null when there is none (yet). Untrusted. */
   readonly output: string | null;
@@ -92,6 +107,8 @@ export interface LookOptions {
   /** Aborted by AbortSignal.timeout: the hosts that have not answered are `timeout`, the others keep their results. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
+  /** All of the answers, logs as they are, for a person: nothing is left out. */
+  readonly isWhole?: boolean;
 }
 
 /** What a model may do. `mcp/` gets exactly this object: it has no method that decides. */
@@ -108,6 +125,8 @@ export interface ModelDesk {
     },
     options?: LookOptions,
   ): Promise<LookReport>;
+  /** What was left out of one host's answer, the next part of it. Throws CURSOR_GONE. */
+  readMore(caller: Caller, cursor: string): Promise<LookReport>;
   /**
    * Fetches and verifies the target's offer and files the request. With `autoApprove`, a LOW request that the host's own
    * policy lets run by itself is approved by that rule and run at once; otherwise it waits for a person.
@@ -139,7 +158,7 @@ export interface ModelDesk {
 }
 
 /** What the approver reads and signs: `ticket` is the exact text. */
-export interface ApprovalSheet {
+export interface ApprovalSheet extends SheetDefinition {
   readonly view: RequestView;
   readonly offer: Offer;
   readonly offerText: SignedText;
@@ -148,8 +167,6 @@ export interface ApprovalSheet {
   readonly namespace: string;
   /** Rules of this machine that raise it now, with their impacts; empty when none does. */
   readonly rules: string;
-  readonly effects: string;
-  readonly undo: string;
   /** Set when one person approves alone, by break-glass. */
   readonly breakGlass?: BreakGlass;
   /** Break-glass sessions that nobody has reviewed: on every sheet of HIGH. */
@@ -225,6 +242,11 @@ export interface PersonDesk extends ModelDesk {
     signed: { readonly principal: string; readonly signature: string },
     options?: WaitOptions,
   ): Promise<RequestView>;
+  /**
+   * Ends a request whose outcome its host does not tell, by a person's word, which is what it then says. Asks the host first. Throws
+   * STATE_CONFLICT, REASON_BAD, CLOSE_EARLY while the host could still take the ticket.
+   */
+  close(caller: Caller, id: string, reason: string, options?: WaitOptions): Promise<RequestView>;
   readonly freezes: FreezeDesk;
   /** Settles UNKNOWN and orphaned DISPATCHING/RUNNING requests by asking their hosts; returns how many were settled. */
   reconcile(options?: { readonly signal?: AbortSignal }): Promise<number>;

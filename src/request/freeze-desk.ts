@@ -1,18 +1,28 @@
 import { sha256 } from '../catalog/digest.ts';
 import { PraError } from '../errors.ts';
 import { wordDigest } from './built-in.ts';
-import { frozenError, type FreezeOrder, type LocalFreeze } from './freezes.ts';
+import { actorOf } from './desk-rows.ts';
+import { keyThatSigned } from './key-that-signed.ts';
+import { fingerprint } from './sshsig.ts';
+import {
+  frozenError,
+  SPARE,
+  type FreezeOrder,
+  type FreezeStore,
+  type Lifting,
+  type LocalFreeze,
+} from './freezes.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { mask } from './mask.ts';
+import { otpDetail, requireOtpProof, type OtpProof } from './otp-proof.ts';
 import type { Policy } from './policy.ts';
 import type { Channel, Clock, Store } from './ports.ts';
 import { newRequestId } from './request-id.ts';
 import type { RunnerClient } from './runner-client.ts';
 import { checkReason } from './reason.ts';
 import { SshReader } from './ssh-reader.ts';
-import { fingerprint, verifySshsig } from './sshsig.ts';
 import { EXECUTE_MS, namespaceOf } from './ticket-for.ts';
-import { parseTicket, serialiseTicket } from './ticket.ts';
+import { serialiseTicket } from './ticket.ts';
 import type { Caller, RequestId } from './types.ts';
 import { wireTime } from './wire-time.ts';
 
@@ -29,6 +39,15 @@ export interface FreezeDraft {
   readonly host: string;
   readonly ticket: string;
   readonly namespace: string;
+}
+
+/** What stands here for some hosts, and the statement that a person signs to lift exactly that. */
+export interface LiftDraft {
+  readonly lifting: Lifting;
+  /** Those that were named; all that there are for `all`. */
+  readonly hosts: readonly string[];
+  readonly freezes: FreezeStatus['freezes'];
+  readonly statement: string;
 }
 
 /** What stands here, and how far the hosts are. */
@@ -59,24 +78,24 @@ export class FreezeDesk {
     this.#parts = parts;
   }
 
-  /** Freezes hosts here, at once; `all` also those that are configured later. What is frozen already stays as it is. Throws HOST_UNKNOWN, REASON_BAD. */
+  /** The hosts that these names, or names of groups, stand for; `all` is every configured one. Throws HOST_UNKNOWN. */
+  hostsOf(which: readonly string[] | 'all'): readonly string[] {
+    return which === 'all' ? this.#parts.hosts : this.#parts.policy.select(which);
+  }
+
+  /**
+   * Freezes hosts here, at once; `all` also those that are configured later. What is frozen already is frozen once more: what lifts the
+   * earlier freeze does not lift this one. Throws HOST_UNKNOWN, REASON_BAD.
+   */
   freeze(caller: Caller, which: readonly string[] | 'all', reason: string): void {
-    const { policy, store } = this.#parts;
+    const { store } = this.#parts;
     const why = checkReason(reason);
     const by = actorOf(caller);
-    const scopes = which === 'all' ? [undefined] : which.map((name) => policy.host(name).name);
-    const standing = store.freezes.standing();
-    for (const host of scopes) {
-      const isHeld =
-        host === undefined
-          ? standing.some((one) => one.host === undefined && one.released.length === 0)
-          : store.freezes.holding(host) !== undefined;
-      if (isHeld) continue;
+    for (const host of which === 'all' ? [undefined] : this.hostsOf(which))
       store.freezes.begin(
         { id: newRequestId(), host, by, reason: why },
         row(caller, 'FREEZE', host, { scope: host ?? 'all', reason: mask(why).text }),
       );
-    }
   }
 
   /** The tickets that freeze these hosts. Needs no host: known_hosts says which key it has. Throws HOST_UNKNOWN, HOST_KEY_NONE, REASON_BAD. */
@@ -124,11 +143,11 @@ export class FreezeDesk {
     draft: FreezeDraft,
     signed: { readonly principal: string; readonly signature: string },
   ): void {
-    const key = signerOf(draft, signed.signature);
-    const { id, host, ticket } = draft;
+    const { id, host, ticket, namespace } = draft;
+    const key = keyThatSigned(ticket, signed.signature, namespace);
     this.#parts.store.freezes.order(
       { id, host, ticket, ...signed },
-      row({ ...caller, principal: signed.principal }, 'FREEZE_SIGNED', host, { key: fingerprint(key) }, id),
+      row({ ...caller, principal: signed.principal }, 'FREEZE_SIGNED', host, { key }, id),
     );
   }
 
@@ -140,14 +159,15 @@ export class FreezeDesk {
     await this.#sending;
   }
 
-  /** The last order of each host, and all that wait. */
+  /** What stands here, and for each host how far its newest order is. */
   status(): FreezeStatus {
-    const { store } = this.#parts;
+    const { freezes } = this.#parts.store;
+    const newest = new Map(freezes.orders().map((order) => [order.host, order]));
     return {
-      freezes: store.freezes.standing(),
-      orders: store.freezes
-        .orders()
-        .map(({ ticket: _ticket, signature: _signature, receipt: _receipt, ...rest }) => rest),
+      freezes: freezes.standing(),
+      orders: [...newest.values()].map(
+        ({ ticket: _ticket, signature: _signature, receipt: _receipt, ...rest }) => rest,
+      ),
     };
   }
 
@@ -157,50 +177,62 @@ export class FreezeDesk {
     if (freeze !== undefined) throw frozenError(host, freeze);
   }
 
-  /** What a person signs to lift freezes of this machine alone. */
-  liftStatement(which: readonly string[] | 'all'): string {
+  /** What stands here for these hosts now, to be lifted on this machine alone; undefined when nothing does. Throws HOST_UNKNOWN. */
+  liftDraft(which: readonly string[] | 'all'): LiftDraft | undefined {
     const { store, clock } = this.#parts;
-    const hosts = which === 'all' ? ['all'] : which.map((name) => this.#parts.policy.host(name).name).sort();
-    return [
-      'mcp-pra local-unfreeze v1',
-      ...hosts.map((host) => `host ${host}`),
-      ...store.freezes.standing().map(({ id }) => `freeze ${id}`),
+    const hosts = which === 'all' ? which : [...this.hostsOf(which)].sort();
+    const isMeant = (host: string): boolean => hosts === 'all' || hosts.includes(host);
+    const freezes = store.freezes
+      .standing()
+      .filter(({ host, released }) =>
+        host === undefined ? hosts === 'all' || hosts.some((one) => !released.includes(one)) : isMeant(host),
+      );
+    const waiting = store.freezes.orders().filter(({ state, host }) => state === 'WAITING' && isMeant(host));
+    if (freezes.length + waiting.length === 0) return undefined;
+    const lifting = { hosts, freezes: freezes.map(({ id }) => id), orders: waiting.map(({ id }) => id) };
+    const lines = [
+      ...(hosts === 'all' ? [hosts] : hosts).map((host) => `host ${host}`),
+      ...lifting.freezes.map((id) => `freeze ${id}`),
+      ...lifting.orders.map((id) => `order ${id}`),
       `at ${wireTime(clock.now())}`,
       `ledger sha256:${store.ledgerHead()}`,
-      '',
-    ].join('\n');
+    ];
+    return {
+      lifting,
+      hosts: this.hostsOf(which),
+      freezes,
+      statement: ['mcp-pra local-unfreeze v1', ...lines, ''].join('\n'),
+    };
   }
 
   /**
-   * Lifts freezes here, and nowhere else; orders that wait are not sent any more. Wants a signature over `liftStatement`, by a key that
-   * `isApprover` says is one's. Throws SIGNATURE_INVALID, HOST_UNKNOWN.
+   * Lifts here what the draft names, and nothing else, here or elsewhere; orders that wait are not sent any more. It takes what HIGH
+   * takes on this machine: the key that the approver is enrolled with, and their one-time password. Throws SIGNATURE_INVALID, OTP_MISSING,
+   * OTP_USED, APPROVER_OTHER_KEY.
    */
   lift(
     caller: Caller,
-    which: readonly string[] | 'all',
-    signed: { readonly principal: string; readonly statement: string; readonly signature: string },
+    { lifting, statement }: LiftDraft,
+    signed: { readonly principal: string; readonly signature: string; readonly otp: OtpProof | undefined },
   ): void {
-    const { policy, store } = this.#parts;
-    const { statement: message, signature: signatureBase64, principal } = signed;
-    const about = which === 'all' ? ['all'] : which.map((name) => policy.host(name).name);
-    const named = [...message.matchAll(/^host (.*)$/gmu)].map(([, host]) => host);
-    let key: Buffer;
-    try {
-      if (JSON.stringify(named) !== JSON.stringify([...about].sort())) throw new Error('another statement');
-      key = verifySshsig({ message, signatureBase64, namespace: LOCAL_NAMESPACE }).publicKey;
-    } catch (error) {
-      throw new PraError('SIGNATURE_INVALID', {}, error);
-    }
-    const by = { ...caller, principal };
-    const detail = { scope: about.join(',').slice(0, 300), approver: principal, key: fingerprint(key) };
-    if (which === 'all') store.freezes.endAll(row(by, 'UNFREEZE_LOCAL', undefined, detail));
-    else for (const host of about) store.freezes.release(host, row(by, 'UNFREEZE_LOCAL', host, detail));
+    const { store } = this.#parts;
+    const { principal, signature: signatureBase64, otp } = signed;
+    const key = keyThatSigned(statement, signatureBase64, LOCAL_NAMESPACE);
+    requireOtpProof({ impact: 'HIGH', principal, subject: LIFT_SUBJECT, otp });
+    if (store.otp.enrolment(principal)?.key !== key) throw new PraError('APPROVER_OTHER_KEY', { principal });
+    const scope = lifting.hosts === 'all' ? 'all' : lifting.hosts.join(',').slice(0, 300);
+    const detail = { scope, approver: principal, key, statement: sha256(statement), ...otpDetail(otp) };
+    store.freezes.lift(lifting, row({ ...caller, principal }, 'UNFREEZE_LOCAL', undefined, detail), otp);
   }
 
   /** Ends those freezes of every host from which each configured host was released, and nothing else. */
   tidy(): void {
     const { store, hosts } = this.#parts;
-    store.freezes.endReleased(hosts, row(SELF, 'UNFREEZE', undefined, { scope: 'all' }));
+    const isOver = ({ host, released }: ReturnType<FreezeStore['standing']>[number]): boolean =>
+      host === undefined && hosts.every((one) => released.includes(one));
+    // Mostly there is none: no write lock for that.
+    if (store.freezes.standing().some(isOver))
+      store.freezes.endReleased(hosts, row(SELF, 'UNFREEZE', undefined, { scope: 'all' }));
   }
 
   /** Fingerprints of the keys that a host may sign with, the one that mcp-pra uses first: usually one. */
@@ -209,63 +241,91 @@ export class FreezeDesk {
     const ed25519 = known.filter((key) => new SshReader(key).text() === 'ssh-ed25519');
     const keys = ed25519.length > 0 ? ed25519 : known;
     if (keys.length === 0) throw new PraError('HOST_KEY_NONE', { host });
-    return keys.map(fingerprint);
+    return [...new Set(keys.map(fingerprint))];
   }
 
   async #sendAll(signal: AbortSignal | undefined): Promise<void> {
-    const waiting = this.#parts.store.freezes.orders().filter(({ state }) => state === 'WAITING');
-    for (let at = 0; at < waiting.length; at += AT_ONCE) {
-      await Promise.all(waiting.slice(at, at + AT_ONCE).map((order) => this.#sendOne(order, signal)));
+    const waiting = Map.groupBy(
+      this.#parts.store.freezes.orders().filter(({ state }) => state === 'WAITING'),
+      ({ host }) => host,
+    );
+    const hosts = [...waiting.values()];
+    for (let at = 0; at < hosts.length; at += AT_ONCE)
+      await Promise.all(hosts.slice(at, at + AT_ONCE).map((orders) => this.#sendHost(orders, signal)));
+    this.tidy();
+  }
+
+  /**
+   * The newest first, since a freeze takes the place of the one before: with its receipt those that still wait are not needed. Several are
+   * signed where known_hosts has several keys of a host, which knows only one of them as its own.
+   */
+  async #sendHost(orders: readonly FreezeOrder[], signal: AbortSignal | undefined): Promise<void> {
+    const left = [...orders];
+    for (let order = left.pop(); order !== undefined; order = left.pop()) {
+      const state = await this.#sendOne(order, left.length > 0, signal);
+      // Not reached by one, not reached by any.
+      if (state === 'WAITING') return;
+      if (state === 'CONFIRMED') for (const { id } of left.splice(0)) this.#settle(id, 'WITHDRAWN', SPARE);
     }
   }
 
-  async #sendOne(order: FreezeOrder, signal: AbortSignal | undefined): Promise<void> {
-    const { store, runner, onError } = this.#parts;
+  /** `isOneOf`: more orders of this host wait. */
+  async #sendOne(
+    order: FreezeOrder,
+    isOneOf: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<FreezeOrder['state']> {
+    const { runner, onError } = this.#parts;
     const { id, host } = order;
-    const settle = (
-      state: FreezeOrder['state'],
-      code: string | undefined,
-      receipt?: FreezeOrder['receipt'],
-    ): void =>
-      store.freezes.settle(
-        id,
-        { state, code, receipt },
-        state === 'WAITING'
-          ? undefined
-          : row(
-              SELF,
-              state === 'CONFIRMED' ? 'FREEZE_CONFIRMED' : 'FREEZE_REFUSED',
-              host,
-              { code: code ?? '' },
-              id,
-            ),
-      );
+    const said = (code: string, detail: string): LedgerEntry => row(SELF, code, host, { code: detail }, id);
     try {
       const time = AbortSignal.timeout(SEND_MS);
       const outcome = await runner.freeze(
         order,
         signal === undefined ? time : AbortSignal.any([signal, time]),
       );
-      if (outcome.kind === 'lost') return settle('WAITING', outcome.cause.code);
+      if (outcome.kind === 'lost') return this.#settle(id, 'WAITING', outcome.cause.code);
       const { receipt } = outcome;
-      if (receipt?.receipt.state === 'SUCCEEDED' && receipt.receipt.ticket === sha256(order.ticket))
-        return settle('CONFIRMED', undefined, receipt.signed);
+      if (receipt?.receipt.state === 'SUCCEEDED' && receipt.receipt.ticket === sha256(order.ticket)) {
+        const weakness = receipt.receipt.durable ? undefined : 'NOT_DURABLE';
+        return this.#settle(
+          id,
+          'CONFIRMED',
+          weakness,
+          said('FREEZE_CONFIRMED', weakness ?? ''),
+          receipt.signed,
+        );
+      }
       const code = outcome.kind === 'refused' ? outcome.code : 'RECEIPT_INVALID';
-      settle(PASSING.includes(code) ? 'WAITING' : 'REFUSED', code);
+      if (PASSING.includes(code)) return this.#settle(id, 'WAITING', code);
+      if (code === 'HOST_KEY_MISMATCH' && isOneOf) return this.#settle(id, 'WITHDRAWN', SPARE);
+      return this.#settle(id, 'REFUSED', code, said('FREEZE_REFUSED', code));
     } catch (error) {
       onError(error);
-      settle('WAITING', error instanceof PraError ? error.code : 'INTERNAL');
+      return this.#settle(id, 'WAITING', error instanceof PraError ? error.code : 'INTERNAL');
     }
   }
+
+  #settle(
+    id: RequestId,
+    state: FreezeOrder['state'],
+    code: string | undefined,
+    entry?: LedgerEntry,
+    receipt?: FreezeOrder['receipt'],
+  ): FreezeOrder['state'] {
+    this.#parts.store.freezes.settle(id, { state, code, receipt }, entry);
+    return state;
+  }
 }
+
+/** What the one-time password of a local lift is given for. */
+export const LIFT_SUBJECT = 'UNFREEZE_LOCAL';
 
 /** Namespace of statements about this machine alone: no target takes a signature of it. */
 export const LOCAL_NAMESPACE = 'mcp-pra-local';
 
 /** What nobody at a keyboard does. */
 const SELF: Caller = { principal: 'mcp-pra', client: 'freeze', channel: 'cli' };
-
-const actorOf = ({ principal, client }: Caller): string => `${principal}/${client}`;
 
 const row = (
   caller: Caller,
@@ -282,12 +342,3 @@ const row = (
   ...(request === undefined ? {} : { request }),
   ...(detail === undefined ? {} : { detail }),
 });
-
-const signerOf = ({ ticket, namespace }: FreezeDraft, signature: string): Buffer => {
-  parseTicket(ticket);
-  try {
-    return verifySshsig({ message: ticket, signatureBase64: signature, namespace }).publicKey;
-  } catch (error) {
-    throw new PraError('SIGNATURE_INVALID', {}, error);
-  }
-};

@@ -1,5 +1,6 @@
 import { PraError } from '../errors.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
+import type { OtpProof } from './otp-proof.ts';
 import type { RequestId, SignedText } from './types.ts';
 
 /** A person's order on this machine that nothing is approved for or sent to a host any more. It stands until somebody lifts it. */
@@ -30,11 +31,21 @@ export interface FreezeOrder {
   readonly signature: string;
   readonly principal: string;
   readonly state: FreezeOrderState;
-  /** Why it waits, or was refused: a code. */
+  /** Why it waits, or was refused: a code. NOT_DURABLE: the host took it, and forgets it when it boots. */
   readonly code: string | undefined;
   readonly receipt: SignedText | undefined;
   /** Milliseconds since the epoch. */
   readonly updatedAt: number;
+}
+
+/** Code of an order that was withdrawn because its host has taken, or may take, another one of the same freeze. */
+export const SPARE = 'SPARE';
+
+/** Which freezes of this machine are lifted, for which hosts, and which orders are not sent any more. */
+export interface Lifting {
+  readonly hosts: readonly string[] | 'all';
+  readonly freezes: readonly RequestId[];
+  readonly orders: readonly RequestId[];
 }
 
 /** Local freezes and signed orders of the store: each change one transaction with its ledger row. */
@@ -44,14 +55,18 @@ export interface FreezeStore {
   standing(): readonly (LocalFreeze & { readonly released: readonly string[] })[];
   /** The oldest that holds this host; undefined when none does. */
   holding(host: string): LocalFreeze | undefined;
-  /** Releases a host from all that hold it, and withdraws orders for it that wait. */
-  release(host: string, entry: LedgerEntry): void;
+  /**
+   * Lifts these freezes for these hosts (for all: to their end), withdraws these orders as far as they wait, and nothing else. With a
+   * one-time password's proof its code is burnt in the same transaction, or OTP_USED is thrown and nothing lifted.
+   */
+  lift(what: Lifting, entry: LedgerEntry, otp?: OtpProof): void;
   /** Ends the freezes of every host from which all of these hosts were released; orders stay. No row when there is none. */
   endReleased(hosts: readonly string[], entry: LedgerEntry): void;
-  /** Ends the freezes of every host, and withdraws all orders that wait. */
-  endAll(entry: LedgerEntry): void;
   order(order: Omit<FreezeOrder, 'state' | 'code' | 'receipt' | 'updatedAt'>, entry: LedgerEntry): void;
-  /** Orders that wait, and the last one of each host; oldest first. */
+  /**
+   * Orders that wait, and the last one of each host, but for those that were not needed (SPARE) and a confirmed one whose freeze was
+   * lifted since; oldest first.
+   */
   orders(): readonly FreezeOrder[];
   /** What came of an order that waits; of one that does not wait any more nothing is changed. */
   settle(

@@ -1,36 +1,45 @@
 import type { Facts } from '../catalog/types.ts';
 import type { Answer } from '../catalog/wire.ts';
-import type { ReadResult } from './desk.ts';
 import { mask } from './mask.ts';
 import { neutralise } from './neutralise.ts';
-import { suspicious } from './suspicious.ts';
 
-/** An answer's sections as one text, in the order and with the stages of DESIGN §4: cap, neutralise, mask. */
-export const textOf = (
-  answer: Answer,
-  limit: number,
-): Pick<ReadResult, 'text' | 'truncated' | 'redactions' | 'suspicious'> => {
-  const many = answer.sections.length > 1;
-  const raw = answer.sections
+/** Bytes of one host's text that are looked at. */
+const MOST_BYTES = 524_288;
+
+/** Text of a host that may be shown, all of it, and what was found in it. */
+export interface CleanText {
+  readonly text: string;
+  /** It was longer than what is looked at. */
+  readonly isCut: boolean;
+  readonly redactions: number;
+  /** Some of it hid or reordered text. */
+  readonly hidden: boolean;
+}
+
+/** An answer's sections as one text: neutralised, then masked. It is cut later, since half a secret would not look like one. */
+export const textOf = ({ sections }: Pick<Answer, 'sections'>): CleanText => {
+  const many = sections.length > 1;
+  const raw = sections
     .map(({ name, output }) => (many ? Buffer.concat([Buffer.from(`# ${name}\n`), output]) : output))
     .flatMap((part, index) => (index === 0 ? [part] : [Buffer.from('\n'), part]));
   const bytes = Buffer.concat(raw);
-  const capped = bytes.subarray(0, limit * 4);
-  // Masked before it is cut to length: half a secret would not look like one.
-  const masked = mask(neutralise(capped).text);
-  return {
-    text: masked.text.slice(0, limit).toWellFormed(),
-    truncated: masked.text.length > limit || bytes.length > capped.length,
-    redactions: masked.redactions,
-    suspicious: suspicious(masked.text),
-  };
+  const clean = neutralise(wholeLines(bytes, MOST_BYTES));
+  const { text, redactions } = mask(clean.text);
+  return { text, redactions, isCut: bytes.length > MOST_BYTES, hidden: clean.hidden };
+};
+
+/** As many bytes, without a line that is cut: half a secret would not look like one. A line that has no end is cut. */
+const wholeLines = (bytes: Buffer, most: number): Buffer => {
+  if (bytes.length <= most) return bytes;
+  const end = bytes.lastIndexOf(0x0a, most - 1);
+  return bytes.subarray(0, end < 0 ? most : end + 1);
 };
 
 /**
  * Strings in facts come from the host too. They are masked together, a line each: a private key that became the rows of a
- * table shows only as a whole.
+ * table shows only as a whole. `redactions` counts what was masked.
  */
-export const cleanFacts = (facts: Facts): Facts => {
+export const cleanFacts = (facts: Facts): { readonly facts: Facts; readonly redactions: number } => {
   const strings: string[] = [];
   const each = <T extends string | number | boolean>(value: T, on: (text: string) => string): T =>
     typeof value === 'string' ? (on(value) as T) : value;
@@ -49,22 +58,15 @@ export const cleanFacts = (facts: Facts): Facts => {
     strings.push(neutralise(text).text.replaceAll('\n', ' '));
     return text;
   });
-  const masked = mask(strings.join('\n')).text.split('\n');
+  const { text, redactions } = mask(strings.join('\n'));
+  const masked = text.split('\n');
   let at = 0;
-  return through(() => masked[at++] ?? '');
+  return { facts: through(() => masked[at++] ?? ''), redactions };
 };
 
-/** Facts as far as they fit: every single value, and of the tables the first rows. */
-export const fitFacts = (facts: Facts, limit: number): { readonly facts: Facts; readonly isCut: boolean } => {
-  const sizeOf = (value: unknown): number => JSON.stringify(value).length;
-  let left = limit;
-  for (const value of Object.values(facts)) if (typeof value !== 'object') left -= sizeOf(value);
-  let isCut = false;
-  const fitting = Object.entries(facts).map(([name, value]) => {
-    if (typeof value !== 'object') return [name, value] as const;
-    const rows = value.filter((row) => (left -= sizeOf(row)) >= 0);
-    if (rows.length < value.length) isCut = true;
-    return [name, rows] as const;
-  });
-  return { facts: Object.fromEntries(fitting), isCut };
-};
+/** All strings in facts, a line each. */
+export const stringsOf = (facts: Facts): string =>
+  Object.values(facts)
+    .flatMap((value) => (typeof value === 'object' ? value.flatMap((row) => Object.values(row)) : [value]))
+    .filter((cell) => typeof cell === 'string')
+    .join('\n');

@@ -21,7 +21,8 @@ export type LifecycleEvent =
   | 'verify_fail'
   | 'interrupt'
   | 'burn' // fenced: it never started and never will
-  | 'vanish'; // sent, and the host never came back
+  | 'vanish' // sent, and its host never came back, or has no record of it
+  | 'close'; // sent, and a person gives up asking
 
 /**
  * The workflow: from → event → to. This table is the code (`next`), the documentation (docs/approvals.md is printed from
@@ -55,7 +56,7 @@ export const TRANSITIONS = {
     stale: 'STALE',
     expire: 'EXPIRED',
   },
-  // The host may also say that somebody has had it run.
+  // Also what was not executed, or not signed by all, in time. The host may say too that somebody has had it run.
   REVOKE_UNCONFIRMED: { revoke: 'REVOKED', accept: 'RUNNING', expire: 'EXPIRED' },
   DISPATCHING: { accept: 'RUNNING', refuse: 'REFUSED_BY_TARGET', stale: 'STALE', lose: 'UNKNOWN' },
   RUNNING: {
@@ -74,7 +75,10 @@ export const TRANSITIONS = {
     interrupt: 'INTERRUPTED',
     burn: 'NEVER_STARTED',
     vanish: 'SENT_NO_RETURN',
+    close: 'SENT_NO_RETURN',
   },
+  // Over for whoever waits. What its host still says, signed, is nearer to the truth.
+  SENT_NO_RETURN: { accept: 'RUNNING', burn: 'NEVER_STARTED' },
 } as const satisfies Partial<Record<State, Partial<Record<LifecycleEvent, State>>>>;
 
 const table: Partial<Record<State, Partial<Record<LifecycleEvent, State>>>> = TRANSITIONS;
@@ -84,3 +88,6 @@ export const next = (from: State, event: LifecycleEvent): State | undefined => t
 
 /** True when nothing can follow. */
 export const isTerminal = (state: State): boolean => table[state] === undefined;
+
+/** True when nothing is waited for any more. */
+export const isOver = (state: State): boolean => isTerminal(state) || state === 'SENT_NO_RETURN';

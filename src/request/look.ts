@@ -1,32 +1,22 @@
 import { sha256 } from '../catalog/digest.ts';
-import { isNotPresent, readFacts } from '../catalog/facts.ts';
 import { checkArgs } from '../catalog/params.ts';
-import type { Catalog, CheckedArgs, Diagnostic } from '../catalog/types.ts';
-import { parseAnswer, type Answer } from '../catalog/wire.ts';
-import { asPraError, PraError, type ErrorCode } from '../errors.ts';
-import { targetAdvice } from '../messages/target-en.ts';
+import type { Diagnostic } from '../catalog/types.ts';
+import { PraError } from '../errors.ts';
+import { nearestNames } from '../nearest.ts';
+import type { AnswerMemory } from './answer-memory.ts';
+import { leftOutOf, share, sizeOf, takePart, type Part, type Room } from './answer-parts.ts';
+import { compareHosts, saidDifferences } from './compare-hosts.ts';
 import type { LookOptions, LookReport, ReadResult, ReadStatus } from './desk.ts';
-import type { HostClocks } from './host-clocks.ts';
-import { cleanFacts, fitFacts, textOf } from './host-words.ts';
-import { mask } from './mask.ts';
-import type { Policy } from './policy.ts';
-import type { Channel, Clock, Store } from './ports.ts';
-import { runRead } from './read-again.ts';
-import { parseRefusal } from './runner-events.ts';
-import { suspicious } from './suspicious.ts';
-import { isTimeUp } from './time-up.ts';
+import { actorOf } from './desk-rows.ts';
+import { inParallel } from './in-parallel.ts';
+import { lookAtHost, type HostAnswer, type HostLookParts } from './look-at-host.ts';
 import type { Caller } from './types.ts';
 
-export interface LookParts {
-  readonly catalog: Catalog;
-  readonly policy: Policy;
-  readonly channel: Channel;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly clocks: HostClocks;
+export interface LookParts extends HostLookParts {
   readonly maxHosts: number;
-  /** For the log: a fault of this program, which the host's result only calls INTERNAL. */
-  readonly onError: (error: unknown) => void;
+  /** For facts and text of all hosts of one call, in tokens; above MOST_TOKENS it is that. */
+  readonly resultTokens: number;
+  readonly memory: AnswerMemory;
 }
 
 export interface LookQuery {
@@ -37,14 +27,14 @@ export interface LookQuery {
 
 /** Hosts asked at the same time in one call. */
 const PARALLEL_HOSTS = 10;
-/** Characters of host text in one call, shared by its hosts: what a model can use without drowning. */
-const TEXT_BUDGET = 24_000;
-/** Characters of facts (as JSON) in one call, shared in the same way: rows beyond it are left out. */
-const FACTS_BUDGET = 48_000;
+/** What a call may say at most, whatever is configured. */
+export const MOST_TOKENS = 8_000;
+/** As many characters count as a token. */
+const TOKEN_CHARACTERS = 4;
 
 /**
- * One diagnostic on some hosts: whitelist → catalog → arguments → ledger → channel → parse → cap → neutralise → mask →
- * ledger. What is wrong with the call throws; what is wrong with one host is that host's result.
+ * One diagnostic on some hosts: whitelist → catalog → arguments → each host → who differs → what fits. What is wrong with the call
+ * throws; what is wrong with one host is that host's result.
  */
 export const look = async (
   parts: LookParts,
@@ -54,211 +44,97 @@ export const look = async (
 ): Promise<LookReport> => {
   const diagnostic = parts.catalog.diagnostics.get(query.diagnostic);
   if (diagnostic === undefined) {
-    throw new PraError('DIAGNOSTIC_UNKNOWN', { names: [...parts.catalog.diagnostics.keys()].join(', ') });
+    const near = nearestNames(query.diagnostic, [...parts.catalog.diagnostics.keys()], 8);
+    throw new PraError('DIAGNOSTIC_UNKNOWN', { names: near.join(', ') || 'none' });
   }
   const hosts = parts.policy.select(query.hosts);
   if (hosts.length > parts.maxHosts) throw new PraError('TOO_MANY_HOSTS', { max: parts.maxHosts });
   const args = checkArgs(diagnostic, query.args);
-  const share = (budget: number): number => Math.floor(budget / Math.max(1, hosts.length));
-  const limits = { text: share(TEXT_BUDGET), facts: share(FACTS_BUDGET) };
+  const isWhole = options.isWhole === true;
 
   let done = 0;
-  const results = await inParallel(hosts, PARALLEL_HOSTS, async (host) => {
-    const result = await lookAt(parts, caller, host, { diagnostic, args, limits, signal: options.signal });
+  const question = { diagnostic, args, verbatim: isWhole, signal: options.signal };
+  const answers = await inParallel(hosts, PARALLEL_HOSTS, async (host) => {
+    const answer = await lookAtHost(parts, caller, host, question);
     done += 1;
     options.onProgress?.(done, hosts.length);
-    return result;
+    return answer;
   });
-  return { results, summary: summarise(diagnostic, results) };
-};
-
-/** The same for every host of a call. */
-interface Question {
-  readonly diagnostic: Diagnostic;
-  readonly args: CheckedArgs;
-  /** Characters for one host. */
-  readonly limits: { readonly text: number; readonly facts: number };
-  readonly signal: AbortSignal | undefined;
-}
-
-const lookAt = async (
-  parts: LookParts,
-  caller: Caller,
-  host: string,
-  question: Question,
-): Promise<ReadResult> => {
-  const { diagnostic, args } = question;
-  const row = {
-    kind: 'call',
-    actor: `${caller.principal}/${caller.client}`,
-    host,
-    subject: diagnostic.name,
-  } as const;
-  const shownArgs = mask([...args].map(([name, value]) => `${name}=${value}`).join(' ')).text;
-  parts.store.append({ ...row, code: 'ASKED', detail: { args: shownArgs, definition: diagnostic.digest } });
-  const started = performance.now();
-  // In the ledger, so that an auditor can tell one call that was asked twice from two calls.
-  const askedAgain = (ms: number): void =>
-    void parts.store.append({ ...row, code: 'ASKED_AGAIN', detail: { ms } });
-  const result = await ask(parts, host, question, askedAgain).catch((thrown: unknown) => {
-    const ms = Math.round(performance.now() - started);
-    const error = hostError(host, asPraError(thrown), question.signal, ms);
-    if (error.code === 'CANCELLED') {
-      parts.store.append({ ...row, code: 'CANCELLED', detail: { ms } });
-      throw error;
-    }
-    if (error.code === 'INTERNAL') parts.onError(thrown);
-    return failed(parts, host, diagnostic, ms, error);
-  });
-  parts.store.append({
-    ...row,
-    code: result.code ?? result.status.toUpperCase(),
-    detail: {
-      status: result.status,
-      ms: result.duration_ms,
-      chars: result.text.length,
-      sha256: sha256(result.text),
-    },
-  });
-  return result;
-};
-
-/** A call whose time is over ends with what it has: the hosts that have not answered are its timeouts. */
-const hostError = (host: string, error: PraError, signal: AbortSignal | undefined, ms: number): PraError =>
-  error.code === 'CANCELLED' && isTimeUp(signal)
-    ? new PraError('DEADLINE', { host, seconds: Math.round(ms / 1_000) }, error)
-    : error;
-
-const ask = async (
-  parts: LookParts,
-  host: string,
-  { diagnostic, args, limits, signal }: Question,
-  onAgain: (ms: number) => void,
-): Promise<ReadResult> => {
-  const said = await runRead(parts, parts.policy.read(host, diagnostic, args), { signal, onAgain });
-  const base = {
-    ...blank(parts, host, diagnostic, Math.round(said.durationMs)),
-    clock_offset_ms: parts.clocks.offset(host),
-  };
-  const refusal = parseRefusal(said.stderr);
-  if (refusal !== undefined) {
-    const hint = targetAdvice[refusal.code] ?? targetAdvice['other'] ?? null;
-    return {
-      ...base,
-      status: 'refused',
-      exit: said.exit ?? null,
-      code: `${refusal.layer} ${refusal.code}`,
-      hint,
-    };
-  }
-  // A run that reached its time limit ends the answer early: what came before stands.
-  const timedOut = said.exit === 124;
-  const answer = parseAnswer(said.stdout, {
-    digest: diagnostic.digest,
-    sections: diagnostic.run.map((run) => run.section),
-    limitBytes: diagnostic.limits.bytes,
-    host,
-    ...(timedOut ? { partial: true } : {}),
-  });
-  const absent = !timedOut && isNotPresent(diagnostic, answer);
-  const status: ReadStatus = timedOut ? 'timeout' : absent ? 'not_present' : statusOf(answer);
-  const shown = textOf(answer, limits.text);
-  const facts = timedOut || absent ? {} : cleanFacts(readFacts(diagnostic, answer));
-  const fitting = fitFacts(facts, limits.facts);
+  const rooms = isWhole ? answers.map(() => EVERYTHING) : roomsFor(answers, charactersOf(parts));
   return {
-    ...base,
-    status,
-    exit: timedOut ? said.exit : worstExit(answer),
-    ...shown,
-    facts: fitting.facts,
-    truncated: shown.truncated || fitting.isCut || answer.sections.some((section) => section.cut),
-    suspicious: shown.suspicious || suspicious(JSON.stringify(fitting.facts)),
-    hint: hintOf(diagnostic, timedOut, fitting.isCut),
+    results: answers.map(({ result, whole }, index) => {
+      const part = takePart(whole, rooms[index] ?? { facts: 0, text: 0 });
+      const cursor = part.rest === undefined ? null : parts.memory.keep(result, part.rest);
+      return resultOf(result, part, cursor);
+    }),
+    summary: summarise(diagnostic, answers),
+    differences: saidDifferences(
+      compareHosts(answers.map(({ result, whole }) => ({ ...result, facts: whole.facts }))),
+    ),
   };
 };
 
-const hintOf = (diagnostic: Diagnostic, timedOut: boolean, factsCut: boolean): string | null => {
-  if (timedOut) return `The program reached its limit of ${String(diagnostic.limits.seconds)} s.`;
-  return factsCut ? 'Some rows of the facts were left out: ask for fewer hosts in one call.' : null;
+/** The next part of one host's answer: nothing is asked of the host. Throws CURSOR_GONE. */
+export const readMore = (parts: LookParts, caller: Caller, cursor: string): LookReport => {
+  const { result, part, next } = parts.memory.read(cursor, charactersOf(parts));
+  parts.store.append({
+    kind: 'call',
+    code: 'READ_MORE',
+    actor: actorOf(caller),
+    host: result.host,
+    subject: result.diagnostic,
+    detail: { chars: part.text.length, sha256: sha256(part.text) },
+  });
+  return {
+    results: [resultOf(result, part, next)],
+    summary: `${result.diagnostic} on ${result.host}: the next part of the answer of ${result.collected_at}`,
+    differences: [],
+  };
 };
 
-const blank = (parts: LookParts, host: string, diagnostic: Diagnostic, durationMs: number): ReadResult => ({
-  host,
-  diagnostic: diagnostic.name,
-  definition: diagnostic.digest,
-  status: 'failed',
-  exit: null,
-  duration_ms: durationMs,
-  collected_at: new Date(parts.clock.now()).toISOString(),
-  clock_offset_ms: parts.clocks.known(host),
-  facts: {},
-  text: '',
-  truncated: false,
-  redactions: 0,
-  suspicious: false,
-  next_cursor: null,
-  hint: null,
-  code: null,
-});
+const EVERYTHING: Room = { facts: Infinity, text: Infinity };
 
-/** Errors of one host as its result. */
-const STATUS_OF: Partial<Record<ErrorCode, ReadStatus>> = {
-  UNREACHABLE: 'unreachable',
-  AUTH_REFUSED: 'unreachable',
-  DEADLINE: 'timeout',
-  HOST_KEY_UNKNOWN: 'refused',
-  HOST_KEY_CHANGED: 'refused',
-  HOST_KEY_REVOKED: 'refused',
+const charactersOf = ({ resultTokens }: Pick<LookParts, 'resultTokens'>): number =>
+  Math.min(resultTokens, MOST_TOKENS) * TOKEN_CHARACTERS;
+
+/**
+ * Divides what a call may say among its hosts. Facts come first, and the text gets what they leave; the text of a log is what was asked
+ * for, and has as good a claim as its facts.
+ */
+const roomsFor = (answers: readonly HostAnswer[], characters: number): readonly Room[] => {
+  const sizes = answers.map(({ whole }) => sizeOf(whole));
+  const isFirst = ({ whole }: HostAnswer): boolean => whole.isLog || Object.keys(whole.facts).length === 0;
+  const firsts = answers.map((answer, index) => {
+    const { facts = 0, text = 0 } = sizes[index] ?? {};
+    return isFirst(answer) ? facts + text : facts;
+  });
+  const first = share(characters, firsts);
+  const left = characters - first.reduce((sum, given) => sum + given, 0);
+  const seconds = share(
+    left,
+    answers.map((answer, index) => (isFirst(answer) ? 0 : (sizes[index]?.text ?? 0))),
+  );
+  return answers.map((answer, index) => {
+    const given = first[index] ?? 0;
+    if (!isFirst(answer)) return { facts: given, text: seconds[index] ?? 0 };
+    const { facts = 0, text = 0 } = sizes[index] ?? {};
+    const [forFacts = 0, forText = 0] = share(given, [facts, text]);
+    return { facts: forFacts, text: forText };
+  });
 };
 
-const failed = (
-  parts: LookParts,
-  host: string,
-  diagnostic: Diagnostic,
-  durationMs: number,
-  error: PraError,
-): ReadResult => ({
-  ...blank(parts, host, diagnostic, durationMs),
-  status: STATUS_OF[error.code] ?? 'failed',
-  code: error.code,
-  hint: `${error.message} ${error.hint}`,
+const resultOf = (result: ReadResult, { facts, text, rest }: Part, cursor: string | null): ReadResult => ({
+  ...result,
+  facts,
+  text,
+  truncated: result.truncated || rest !== undefined,
+  left_out: rest === undefined ? null : leftOutOf(rest),
+  next_cursor: cursor,
 });
 
-const worstExit = (answer: Answer): number | null =>
-  answer.sections.length === 0 ? null : Math.max(...answer.sections.map((section) => section.rc));
-
-/** A section may end with a code of its own (systemctl's 3, say): it failed only when it also said nothing. */
-const statusOf = (answer: Answer): ReadStatus =>
-  answer.sections.every((section) => section.rc !== 0 && section.output.length === 0) ? 'failed' : 'ok';
-
-const summarise = (diagnostic: Diagnostic, results: readonly ReadResult[]): string => {
+const summarise = (diagnostic: Diagnostic, answers: readonly HostAnswer[]): string => {
   const counts = new Map<ReadStatus, number>();
-  for (const { status } of results) counts.set(status, (counts.get(status) ?? 0) + 1);
-  const parts = [...counts].map(([status, count]) => `${String(count)} ${status}`);
-  return `${diagnostic.name} on ${String(results.length)} host(s): ${parts.join(', ')}`;
-};
-
-/** At most `width` at a time, results in order. After a failure nothing more is begun, and it is thrown when all have ended. */
-const inParallel = async <T, R>(
-  items: readonly T[],
-  width: number,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> => {
-  const results: R[] = [];
-  let at = 0;
-  const worker = async (): Promise<void> => {
-    while (at < items.length) {
-      const index = at;
-      at += 1;
-      try {
-        results[index] = await work(items[index] as T);
-      } catch (error) {
-        at = items.length;
-        throw error;
-      }
-    }
-  };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(width, items.length) }, worker));
-  for (const end of ended) if (end.status === 'rejected') throw end.reason;
-  return results;
+  for (const { result } of answers) counts.set(result.status, (counts.get(result.status) ?? 0) + 1);
+  const said = [...counts].map(([status, count]) => `${String(count)} ${status}`);
+  return `${diagnostic.name} on ${String(answers.length)} host(s): ${said.join(', ')}`;
 };

@@ -1,115 +1,160 @@
-// The shapes of secrets, ours and on purpose few. Every pattern is linear: gaps are bounded, and what starts with a run of
-// characters looks behind itself so that it starts only once in that run.
+// Secrets that are known by the name or the place that they stand behind. Every pattern is linear: gaps are bounded, and what
+// starts with a run of characters looks behind itself so that it starts only once in that run.
+import { MARKED, type SecretKind } from './mask-mark.ts';
 
-/** What stands in place of a secret. */
-export const MARK = '[masked]';
-
-/** A shape: all of the match is replaced by MARK but the named groups `before` and `after`. */
+/** A form of secrets: all of a match is the secret but the named groups `before` and `after`. */
 export interface MaskRule {
-  readonly name: string;
-  /** Cheap test of the line; the pattern runs only where it is true. */
+  readonly kind: SecretKind;
+  /** Cheap test of the text and of the line; the pattern runs only where it is true. */
   readonly hint: RegExp;
   readonly pattern: RegExp;
+  /** A last look at what was found: check digits, say. */
+  readonly accepts?: ((secret: string) => boolean) | undefined;
 }
 
 /** Names that hold secrets; `DB_PASSWORD`, `clientSecret` and `x-api-key` end in one of them. */
 const KEY_NAMES =
-  'pass(?:word|wd|phrase|code)s?|secrets?|tokens?|(?:api|access|auth|account|private|preshared|encryption|signing|master|shared|secret)[_.-]?keys?|credentials?|psk|(?<=[a-z][_.-])(?:pwd|pass|pw)|(?<![a-z])pass(?==)';
-const KEY_SUFFIX = '(?:[_.-]?(?:hash|value|base64|b64|plain|data|[0-9]{1,3}))?';
-const KEY = `(?:${KEY_NAMES})${KEY_SUFFIX}(?![A-Za-z0-9])`;
+  'pass(?:word|wd|phrase|code)s?|mot[_ -]?de[_ -]?passe|secrets?|token(?:s(?!["\'\\s]{0,4}[:=]\\s?\\d{1,7}(?![\\w.])))?|(?:api|access|auth|account|private|preshared|encryption|signing|master|shared|secret|license)[_.-]?keys?|credentials?|psk|(?<=[a-z][_.-])(?:pwd|pass|pw)|(?<=["\'])(?:pwd|pass|pw)(?=\\\\?["\'])|(?<![a-z])(?:pass|pwd)(?==[^/])';
+const KEY_SUFFIX = '(?:[_.-]?(?:hash|value|base64|base|b64|plain|data|[0-9]{1,3}))?';
+/** Never the kind in a mark, whose letters could be a suffix, nor the service in `pam_unix(passwd:chauthtok)`. */
+const KEY = `(?<!\\[masked:|pam_[a-z]{2,16}\\()(?:${KEY_NAMES})${KEY_SUFFIX}(?![A-Za-z0-9])`;
 const ASSIGN = '\\s{0,8}(?:=>|:=|=(?!>)|:(?!=)|>)\\s{0,8}';
-/** An unquoted value, up to white space or to what ends it in JSON, XML or around a quoted `NAME=value`. */
-const BARE = '(?![{[(<](?:["\'\\s]|$))[^\\s"\'`](?:[^\\s"\'`<,]|["\'`<,](?![\\s,}\\])"\'/]|$))*';
-/** Values that are no secret, or masked already. */
-const HARMLESS =
-  '(?!(?:true|false|null|none|nil|yes|no|unset|\\*+|-|0|\\[masked\\]|<[a-z_ -]{1,30}>)(?:[\\s,;"\'}\\])<]|$))';
+/** An unquoted value, up to white space or to what ends it in JSON, XML, a query or around a quoted `NAME=value`. */
+const BARE =
+  '(?![{[(<](?:["\'\\s]|$))[^\\s"\'`](?:[^\\s"\'`<,&]|&(?![\\w.-]{1,32}=)|["\'`<,](?![\\s,}\\])"\'/]|$))*';
+/** Values that are no secret (also the architecture in `passwd:amd64`), or masked already. */
+const HARMLESS = `(?!(?:true|false|null|none|nil|yes|no|unset|undefined|amd64|arm64|i386|armhf|all|any|x86_64|\\*+|-|0|${MARKED}|<[a-z_ -]{1,30}>)(?:[\\s,;"'}\\])<&@]|$))`;
 
-const rule = (name: string, hint: RegExp, source: string): MaskRule => ({
-  name,
+const rule = (kind: SecretKind, hint: RegExp, source: string): MaskRule => ({
+  kind,
   hint,
   pattern: new RegExp(source, 'giu'),
 });
 
-const KEY_HINT = /pass|pwd|secret|token|key|credential|psk|_pw|-pw|\.pw/iu;
+const KEY_HINT = /pass|pwd|secret|token|key|credential|psk|[_."'-]pw/iu;
 
-export const MASK_RULES: readonly MaskRule[] = [
-  // Authorization: Bearer x · "Cookie": "a=b; c=d"
+export const NAME_RULES: readonly MaskRule[] = [
+  // Authorization: Digest username="bob", response="…"
   rule(
-    'header',
-    /authorization|cookie/iu,
-    `(?<before>(?:authorization|cookie2?)["']?\\s{0,8}[:=]\\s{0,8}["']?(?:(?:bearer|basic|digest|negotiate|token|apikey)\\s{1,8})?)(?!(?:\\w{1,16}\\s{1,8})?\\[masked\\])[^"'\\s][^"']*`,
+    'secret',
+    /digest/iu,
+    `(?<before>authorization\\\\?["']?\\s{0,8}[:=]\\s{0,8}(?:\\[(?!masked))?\\\\?["']?digest\\s{1,8})(?!${MARKED}).+`,
   ),
-  rule('bearer', /bearer/iu, '(?<before>(?<![a-z])bearer\\s{1,8})(?=[^\\s]{0,64}[0-9._])[\\w.~+/=-]{8,}'),
+  // Authorization: Bearer x · {"authorization":["Bearer x"]}
+  rule(
+    'secret',
+    /authorization/iu,
+    `(?<before>authorization\\\\?["']?\\s{0,8}[:=]\\s{0,8}(?:\\[(?!masked))?\\\\?["']?(?:(?:bearer|basic|digest|negotiate|token|apikey|aws4-hmac-sha256)\\s{1,8})?)(?!(?:\\w{1,16}\\s{1,8})?${MARKED})[^"'\\s\\\\[][^"'\\\\]*`,
+  ),
+  // "Cookie": "a=b; c=d"
+  rule(
+    'cookie',
+    /cookie/iu,
+    `(?<before>cookie2?\\\\?["']?\\s{0,8}[:=]\\s{0,8}(?:\\[(?!masked))?\\\\?["']?)(?!${MARKED})(?=[^"'\\s\\\\=]{1,128}=)[^"'\\\\]+`,
+  ),
+  // PHPSESSID=x, wherever
+  rule(
+    'cookie',
+    /sess|\.sid|csrf|xsrf/iu,
+    `(?<before>(?<![a-z])(?:phpsessid|jsessionid|asp\\.net_sessionid|connect\\.sid|laravel_session|(?:csrf|xsrf)[_-]?token|session_?id)\\\\?["']?[=:]\\s?\\\\?["']?)(?=[^\\s[]{0,64}[0-9])[\\w%.~+/-]{16,512}`,
+  ),
+  rule('secret', /bearer/iu, '(?<before>(?<![a-z])bearer\\s{1,8})(?=[^\\s[]{0,64}[0-9._])[\\w.~+/=-]{8,}'),
   // "password": "x" · password='x y'
   rule(
-    'quoted assignment',
+    'secret',
     KEY_HINT,
-    `(?<before>${KEY}\\\\?["'\`]?\\]?${ASSIGN}(?=["'\`](?!\\[masked\\]))["'\`])(?<=(?<quote>.))(?:\\\\.|(?!\\k<quote>)[^\\\\])+`,
+    `(?<before>${KEY}\\\\?["'\`]?\\]?${ASSIGN}(?=["'\`](?!${MARKED}(?:["'\`\\\\]|$)))["'\`])(?<=(?<quote>.))(?:\\\\.|(?!\\k<quote>)[^\\\\])+`,
   ),
   // password: some words, at the start of a line
   rule(
-    'line assignment',
+    'secret',
     KEY_HINT,
     `(?<before>^\\s{0,64}(?:[-#]\\s{1,4})?(?:[a-z0-9]{1,32}[_.-]){0,6}${KEY}(?:\\s{0,8}:\\s{1,8}|\\s{1,8}=\\s{1,8}))${HARMLESS}[^\\s"'\`{[].*`,
   ),
   // DB_PASSWORD=x · token: x · <secret>x
-  rule('assignment', KEY_HINT, `(?<before>${KEY}["'\`]?\\]?${ASSIGN})${HARMLESS}(?!\\\\")${BARE}`),
+  rule('secret', KEY_HINT, `(?<before>${KEY}["'\`]?\\]?${ASSIGN})${HARMLESS}(?!\\\\")${BARE}`),
   // {\"password\":\"x\"}, JSON inside JSON
-  rule('escaped assignment', KEY_HINT, `(?<before>${KEY}\\\\"${ASSIGN}\\\\")(?!\\[masked\\])[^"\\\\]+`),
+  rule('secret', KEY_HINT, `(?<before>${KEY}\\\\"${ASSIGN}\\\\")(?!${MARKED})[^"\\\\]+`),
   // --password x · --api-key=x
   rule(
-    'option',
+    'secret',
     KEY_HINT,
     `(?<before>(?<!\\S)--?(?:[a-z0-9]{1,32}-){0,6}${KEY}(?:=|\\s{1,8}))(?!-)${HARMLESS}(?:["'][^"']*|[^\\s"']\\S*)`,
   ),
-  // mysql -pSecret · sshpass -p secret · redis-cli -a secret · curl -u user:secret
+  // mysql -pSecret · sshpass -p secret · redis-cli -a secret · ldapsearch -w secret · zip -P secret · curl -u user:secret
   rule(
-    'short option',
+    'secret',
     /mysql|maria|sshpass|mongo/iu,
-    '(?<before>(?:mysql|mariadb|sshpass|mongo)[^\\n]{0,200}?\\s-p\\s{0,2})(?![\\s-]|\\[masked\\])\\S+',
+    `(?<before>(?:mysql|mariadb|sshpass|mongo)[^\\n]{0,200}?\\s-p\\s{0,2})(?![\\s-]|${MARKED})\\S+`,
   ),
-  rule('short option', /redis-cli/iu, '(?<before>redis-cli[^\\n]{0,200}?\\s-a\\s{1,4})(?!\\[masked\\])\\S+'),
   rule(
-    'short option',
+    'secret',
+    /redis-cli|valkey-cli/iu,
+    `(?<before>(?:redis|valkey)-cli[^\\n]{0,200}?\\s-a\\s{1,4})(?!${MARKED})\\S+`,
+  ),
+  rule(
+    'secret',
+    /ldap/iu,
+    `(?<before>ldap(?:search|add|modify|delete|passwd|whoami|compare)[^\\n]{0,200}?\\s-w\\s{0,2})(?!${MARKED})\\S+`,
+  ),
+  {
+    kind: 'secret',
+    hint: /zip|ipmitool|sqlcmd/u,
+    pattern: new RegExp(
+      `(?<before>(?<![\\w-])(?:zip|unzip|ipmitool|sqlcmd)\\s[^\\n]{0,200}?\\s{0,2}-P\\s{1,2})(?!-|${MARKED})\\S+`,
+      'gu',
+    ),
+  },
+  rule(
+    'secret',
     /curl|wget/iu,
-    '(?<before>(?:curl|wget)[^\\n]{0,200}?\\s(?:-u|--user)[\\s=]{1,4}["\']?[^\\s:"\']{1,128}:)(?!\\[masked\\])[^\\s"\']+',
+    `(?<before>(?:curl|wget)[^\\n]{0,200}?\\s(?:-u|--user)[\\s=]{0,4}["']?[^\\s:"']{1,128}:)(?!${MARKED})[^\\s"']+`,
   ),
-  // .netrc, SQL
   rule(
-    'netrc',
+    'secret',
+    /smbclient|mount\.cifs|rpcclient/iu,
+    `(?<before>(?:smbclient|rpcclient)[^\\n]{0,200}?\\s-U\\s{0,4}["']?[^\\s%"']{1,128}%)(?!${MARKED})[^\\s"']+`,
+  ),
+  // openssl -passin pass:x
+  rule('secret', /pass:/iu, `(?<before>-pass(?:in|out)?\\s{1,4}pass:)(?!${MARKED})\\S+`),
+  // .netrc, SQL, .pgpass, "user:password" of docker's config.json
+  rule(
+    'secret',
     /login/iu,
-    '(?<before>(?<!\\S)login\\s{1,8}\\S{1,128}\\s{1,8}password\\s{1,8})(?!\\[masked\\])\\S+',
+    `(?<before>(?<!\\S)login\\s{1,8}\\S{1,128}\\s{1,8}password\\s{1,8})(?!${MARKED})\\S+`,
   ),
   rule(
-    'sql',
+    'secret',
     /identified/iu,
-    '(?<before>identified\\s{1,8}(?:with\\s{1,8}\\S{1,64}\\s{1,8})?(?:by|as)\\s{1,8}["\'])(?!\\[masked\\])[^"\']+',
+    `(?<before>identified\\s{1,8}(?:with\\s{1,8}\\S{1,64}\\s{1,8})?(?:by|as)\\s{1,8}["'])(?!${MARKED})[^"']+`,
+  ),
+  rule('secret', /password\s{1,8}'/iu, `(?<before>(?<![a-z])password\\s{1,8}')(?!${MARKED})[^']+(?=')`),
+  rule(
+    'secret',
+    /:(?:\d{4,5}|\*):/u,
+    `(?<before>^\\s{0,16}(?:#\\s?)?[\\w.*/-]{1,128}:(?:\\d{4,5}|\\*):[\\w.*-]{1,64}:[a-z_*][\\w.*-]{0,64}:)(?!${MARKED})(?:[^:\\\\\\s]|\\\\.)+$`,
+  ),
+  rule(
+    'secret',
+    /:(?:5432|5433|6432):/u,
+    `(?<before>(?<![^\\s"'=])[\\w.*/-]{1,128}:(?:5432|5433|6432):[\\w.*-]{1,64}:[a-z_*][\\w.*-]{0,64}:)(?!${MARKED})(?:[^:\\\\\\s"']|\\\\[:\\\\])+`,
+  ),
+  rule(
+    'secret',
+    /auth/iu,
+    `(?<before>\\\\?"auth\\\\?"\\s{0,4}:\\s{0,4}\\\\?")(?!${MARKED})[a-z0-9+/]{8,512}={0,2}(?=\\\\?")`,
+  ),
+  // signatures that open what they sign: ?sig= of Azure, X-Amz-Signature
+  rule(
+    'secret',
+    /sig/iu,
+    '(?<before>[?&](?:sig|signature|x-amz-signature|x-goog-signature)=)(?!\\[masked)[\\w%+/=-]{20,512}',
   ),
   // scheme://user:secret@host · scheme://longtoken@host
-  rule('url', /:\/\//u, '(?<before>:\\/\\/[^\\s:@/]{0,128}:)(?!\\[masked\\]@)[^\\s/]{1,256}(?<after>@)'),
-  rule('url', /:\/\//u, '(?<before>:\\/\\/)[^\\s:@/[]{20,256}(?<after>@)'),
-  // tokens that are known by their shape
-  rule('aws', /A(?:KI|SI|BI|CC)A/u, '(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])'),
-  rule('github', /gh[pousr]_|github_pat_/u, '(?<!\\w)(?:gh[pousr]_[a-z0-9]{30,255}|github_pat_\\w{22,255})'),
-  rule('gitlab', /gl[a-z]{1,7}-/u, '(?<![\\w-])gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat)-[\\w-]{20,255}'),
-  rule('slack', /xox|xapp-|hooks\.slack/u, '(?<![\\w-])(?:xox[a-z]|xapp)-[\\w-]{10,255}'),
-  rule('slack', /hooks\.slack/u, '(?<before>hooks\\.slack\\.com\\/(?:services|workflows)\\/)[\\w/]{10,255}'),
-  rule('jwt', /eyJ/u, '(?<![\\w-])eyJ[\\w-]{8,}\\.[\\w-]{8,}(?:\\.[\\w-]*)?'),
   rule(
-    'registry',
-    /npm_|pypi-|dckr_|rubygems_/u,
-    '(?<![\\w-])(?:npm_[a-z0-9]{36}|pypi-[\\w-]{50,255}|dckr_pat_[\\w-]{20,255}|rubygems_[a-f0-9]{48})',
+    'secret',
+    /:\/\//u,
+    `(?<before>:\\/\\/[^\\s:@/[]{0,128}:)(?![^\\s/]{0,256}${MARKED}@)[^\\s/]{1,256}(?<after>@)`,
   ),
-  rule(
-    'vendor',
-    /[sr]k[-_]|AIza|SG\.|hv[sbr]\.|dop_v1_|shp/u,
-    '(?<![\\w-])(?:[sr]k_(?:live|test)_[a-z0-9]{16,255}|sk-[\\w-]{20,255}|AIza[\\w-]{35}|SG\\.[\\w-]{16,64}\\.[\\w-]{16,64}|hv[sbr]\\.[\\w-]{20,255}|dop_v1_[a-f0-9]{64}|shp(?:at|ca|pa|ss)_[a-f0-9]{32})',
-  ),
-  rule('age', /age-secret-key/iu, '(?<![\\w-])age-secret-key-1[a-z0-9]{50,80}'),
-  // crypt(5) hashes, as in /etc/shadow
-  rule(
-    'crypt',
-    /\$/u,
-    '(?<![\\w$])\\$(?:1|2[abxy]|5|6|7|y|gy|sha1|argon2(?:id|i|d)|scrypt)\\$[\\w./$=,+-]{16,512}',
-  ),
+  rule('secret', /:\/\//u, '(?<before>:\\/\\/)[^\\s:@/[]{20,256}(?<after>@)'),
 ];

@@ -1,13 +1,16 @@
 import type { Catalog } from '../catalog/types.ts';
-import { asPraError, PraError } from '../errors.ts';
+import { PraError } from '../errors.ts';
 import { breakGlassRow, checkBreakGlass, missingReviews, type BreakGlass } from './break-glass.ts';
 import { openCosigning } from './cosigning.ts';
 import type { ApprovalSheet, ModelDesk, PersonDesk, RequestView, WaitOptions } from './desk.ts';
 import { definitionFor, isBuiltIn } from './built-in.ts';
+import { expiredError, hasLapsed, isRenewable } from './ending.ts';
 import { FreezeDesk } from './freeze-desk.ts';
 import { HostClocks } from './host-clocks.ts';
-import { decision, refusalRow } from './desk-rows.ts';
-import { look } from './look.ts';
+import { noteWarning, warningsAbout } from './host-warnings.ts';
+import { rowAbout } from './desk-rows.ts';
+import { look, readMore } from './look.ts';
+import { AnswerMemory } from './answer-memory.ts';
 import { namesOf } from './context-rules.ts';
 import { impactOf, otpDetail, requireOtpProof, type OtpProof } from './otp-proof.ts';
 import { Policy, type OperatorPolicy } from './policy.ts';
@@ -15,22 +18,29 @@ import type { AutoSigner, Channel, Clock, HostEntry, Processes, RequestPatch, St
 import { propose, type Proposal } from './proposals.ts';
 import { openBoard } from './board.ts';
 import { addSignature, neededFor, refuseSigner, requireIntact, ticketAbout, type Signed } from './quorum.ts';
-import { CallRate } from './call-rate.ts';
+import { openCallGuard } from './call-guard.ts';
 import { RunnerClient } from './runner-client.ts';
+import { RunOutcomes } from './run-outcomes.ts';
 import { Runs } from './runs.ts';
+import { SessionTaint, taintOf } from './session-taint.ts';
+import { findSuspicious } from './suspicious.ts';
 import type { SessionSource } from './session-source.ts';
+import { sheetDefinition } from './sheet-definition.ts';
 import { openStops, undoProposal } from './stops.ts';
 import { EXECUTE_MS, namespaceOf, ticketFor } from './ticket-for.ts';
 import type { Caller, Offer, SignedText, StoredRequest } from './types.ts';
 import { viewOf, type Moment } from './view.ts';
 import { tellWhile, waitForDecision } from './waiting.ts';
-import { within } from './within.ts';
 
 export interface DeskParts {
   readonly catalog: Catalog;
   readonly hosts: readonly HostEntry[];
   readonly operator: OperatorPolicy;
-  readonly limits: { readonly callsPerMinute: number; readonly hostsPerCall: number };
+  readonly limits: {
+    readonly callsPerMinute: number;
+    readonly hostsPerCall: number;
+    readonly resultTokens: number;
+  };
   readonly channel: Channel;
   readonly store: Store;
   readonly clock: Clock;
@@ -62,15 +72,32 @@ const LAST_ROWS_MS = 2_000;
 export const openDesk = (parts: DeskParts): OpenDesk => {
   const { catalog, store, clock, processes, channel } = parts;
   const policy = new Policy(parts.hosts, parts.operator, parts.source);
-  const runner = new RunnerClient(channel, policy);
-  const runs = new Runs({ catalog, runner, store, clock, processes, onError: parts.onError });
-  const rate = new CallRate(parts.limits.callsPerMinute, clock);
+  const { onError } = parts;
+  const runner = new RunnerClient(channel, policy, (about, code) => {
+    try {
+      noteWarning(store, about, code);
+    } catch (error) {
+      onError(error);
+    }
+  });
+  const outcomes = new RunOutcomes({ catalog, runner, store, onError });
+  const runs = new Runs({ catalog, runner, outcomes, store, clock, processes, onError });
   const clocks = new HostClocks(channel, policy, clock);
-  const { autoSigner, onError } = parts;
+  const { autoSigner } = parts;
+  const { callsPerMinute } = parts.limits;
+  const guard = openCallGuard({ catalog, store, clock, callsPerMinute, onError });
+  const { guarded, guardedNow, refused } = guard;
   const maxHosts = parts.limits.hostsPerCall;
-  const lookParts = { catalog, policy, channel, store, clock, clocks, maxHosts, onError };
+  const taint = new SessionTaint(clock);
+  const hostParts = { catalog, policy, channel, store, clock, clocks, taint, onError };
+  const lookParts = {
+    ...hostParts,
+    maxHosts,
+    resultTokens: parts.limits.resultTokens,
+    memory: new AnswerMemory(),
+  };
   const executeMs = parts.executeMs ?? EXECUTE_MS;
-  const proposalParts = { catalog, policy, runner, store, clock, autoSigner, onError, executeMs };
+  const proposalParts = { catalog, policy, runner, store, clock, autoSigner, onError, executeMs, taint };
   const hostNames = parts.hosts.map(({ name }) => name);
   const freezes = new FreezeDesk({ hosts: hostNames, policy, runner, channel, store, clock, onError });
 
@@ -79,45 +106,18 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     return store.find(id);
   };
   const moment = (): Moment => ({ wall: clock.now(), steady: store.time() });
-  const viewed = (request: StoredRequest): RequestView =>
-    viewOf(request, moment(), runs.output(request.id), undoProposal(catalog, request));
+  const viewed = (request: StoredRequest): RequestView => {
+    const output = runs.output(request.id);
+    // What a program said is host text in the session like any other.
+    if (output !== undefined) taint.note(request.host, request.action, findSuspicious(output.text));
+    return viewOf(request, moment(), {
+      output,
+      undo: undoProposal(catalog, request),
+      warnings: warningsAbout(store, request.id),
+      taint: taintOf(store, request.id),
+    });
+  };
   const view = (id: string): RequestView => viewed(store.find(id));
-
-  /** Writes a refusal down before it is shown; returns it. A loop of refusals is counted, not told one by one. */
-  const refused = (caller: Caller, subject: string, thrown: unknown): PraError => {
-    const error = asPraError(thrown);
-    if (error.code === 'INTERNAL') onError(thrown);
-    const times = error.code === 'RATE_LIMITED' ? rate.refused(caller) : 1;
-    if (isPowerOfTen(times)) store.append(refusalRow(catalog, caller, subject, error, times));
-    return error;
-  };
-
-  /** Counts the call and lets it happen, or not. */
-  const underway = new Set<Promise<unknown>>();
-  const guarded = async <T>(caller: Caller, subject: string, work: () => Promise<T>): Promise<T> => {
-    const call = (async () => {
-      try {
-        rate.take(caller);
-        return await work();
-      } catch (thrown) {
-        throw refused(caller, subject, thrown);
-      }
-    })();
-    underway.add(call);
-    try {
-      return await call;
-    } finally {
-      underway.delete(call);
-    }
-  };
-  const guardedNow = <T>(caller: Caller, subject: string, work: () => T): T => {
-    try {
-      rate.take(caller);
-      return work();
-    } catch (thrown) {
-      throw refused(caller, subject, thrown);
-    }
-  };
 
   /** The configuration or the hour may be another than at the proposal: what is forbidden now is not run any more. Names the rules. */
   const requireAllowed = (request: StoredRequest): string => {
@@ -148,7 +148,9 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   const outcome = async (id: string, options: WaitOptions): Promise<RequestView> => {
     await runs.settle(id, options);
     await runs.recall(id, options.signal);
-    return view(id);
+    const seen = view(id);
+    if (seen.action === 'unfreeze') freezes.tidy();
+    return seen;
   };
 
   const proposeAnd = async (
@@ -171,7 +173,12 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     options: WaitOptions,
   ): Promise<RequestView> => {
     const request = current(id);
-    const row = decision(caller, request, event);
+    const row = rowAbout(request, caller, 'decision', event);
+    if (request.state === 'REVOKE_UNCONFIRMED') {
+      // That is under way: its host is asked once more.
+      await runs.settle(request.id, options);
+      return view(request.id);
+    }
     try {
       if (request.signatures.length === 0) store.transition(request.id, event, patch, row);
       else await runs.takeBack(request, patch, row, options);
@@ -188,6 +195,8 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     hosts: () => parts.hosts,
     look: (caller, query, options) =>
       guarded(caller, query.diagnostic, () => look(lookParts, caller, query, options)),
+    readMore: (caller, cursor) =>
+      guarded(caller, 'read_more', () => Promise.resolve(readMore(lookParts, caller, cursor))),
     propose: (caller, query, options = {}) =>
       guarded(caller, query.action, () => proposeAnd(caller, query, options)),
     get: (caller, id, options = {}) =>
@@ -206,14 +215,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
       }),
     withdraw: (caller, id, options = {}) =>
       guarded(caller, 'withdraw', () => takeBack(caller, id, 'withdraw', {}, options)),
-    refused: (caller, subject, error) => {
-      try {
-        rate.take(caller);
-      } catch (limited) {
-        return refused(caller, subject, limited);
-      }
-      return refused(caller, subject, error);
-    },
+    refused: guard.refusedCall,
     execute,
   };
 
@@ -224,7 +226,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
 
   const makeSheet = async (id: string, signer?: string, glass?: BreakGlass): Promise<ApprovalSheet> => {
     const request = current(id);
-    if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
+    if (hasLapsed(request)) throw expiredError(request);
     if (request.state !== 'PENDING' || request.offer === undefined) {
       throw new PraError('STATE_CONFLICT', { id: request.id, state: request.state, event: 'approve' });
     }
@@ -253,14 +255,13 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     if (about === undefined) throw new PraError('APPROVAL_BROKEN', { id: request.id });
     if (signer !== undefined) refuseSigner(request, neededFor(offer, about), { principal: signer });
     return {
-      view: viewOf(request, moment()),
+      view: viewed(request),
       offer,
       offerText,
       ticket,
       namespace: namespaceOf(offer.impact),
       rules,
-      effects: action.effects,
-      undo: action.undo,
+      ...sheetDefinition(action, offer.args),
       reviews,
       ...(breakGlass === undefined ? {} : { breakGlass }),
     };
@@ -277,7 +278,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
   /** The request of a sheet that was read, as long as it can be approved. Throws REQUEST_EXPIRED, STATE_CONFLICT, RULE_*. */
   const stillOpen = (read: ApprovalSheet): StoredRequest => {
     const request = current(read.view.id);
-    if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
+    if (hasLapsed(request)) throw expiredError(request);
     if (request.state !== 'PENDING' || request.offer?.text !== read.offerText.text)
       throw new PraError('STATE_CONFLICT', { id: request.id, state: request.state, event: 'approve' });
     requireAllowed(request);
@@ -288,7 +289,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     const request = stillOpen(read);
     const { event, patch, approval } = addSignature(request, read.offer, read.ticket, signed);
     const glass = read.breakGlass;
-    const row = decision(caller, request, event);
+    const row = rowAbout(request, caller, 'decision', event);
     const { principal, key, way } = approval;
     // Who signed on another machine was asked there.
     if (way === 'here')
@@ -309,7 +310,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     return view(request.id);
   };
 
-  const cosigning = openCosigning({ store, current, sheetOf, requireAllowed, approve, rowOf: decision });
+  const cosigning = openCosigning({ store, current, sheetOf, requireAllowed, approve });
 
   const stops = openStops({
     catalog,
@@ -320,6 +321,7 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     guardedNow,
     current,
     outcome,
+    view,
     propose: proposeAnd,
   });
   const person: PersonDesk = {
@@ -349,8 +351,9 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     isSigned: (id) => current(id).signatures.length > 0,
     renew: (caller, id) =>
       guarded(caller, 'renew', async () => {
+        await runs.settle(current(id).id, {});
         const old = current(id);
-        if (old.state !== 'EXPIRED')
+        if (!isRenewable(old))
           throw new PraError('STATE_CONFLICT', { id: old.id, state: old.state, event: 'renew' });
         const { host, action, reason, impact } = old;
         const args = Object.fromEntries(old.args);
@@ -374,21 +377,20 @@ export const openDesk = (parts: DeskParts): OpenDesk => {
     reconcile: async (options = {}) => {
       store.expireDue();
       const [settled] = await Promise.all([runs.reconcile(options.signal), freezes.send(options.signal)]);
-      freezes.tidy();
       return settled;
     },
   };
 
   const idle = async (): Promise<void> => {
     // So that a call which ends because of the closing still gets its row.
-    await within(Promise.allSettled(underway), LAST_ROWS_MS);
+    await guard.idle(LAST_ROWS_MS);
     await runs.idle();
   };
   return { person, model, policy, runner, idle };
 };
 
 const refuseUnapproved = (request: StoredRequest): void => {
-  if (request.state === 'EXPIRED') throw new PraError('REQUEST_EXPIRED', { id: request.id });
+  if (hasLapsed(request)) throw expiredError(request);
   const waits = ['PROPOSED', 'PENDING', 'DENIED', 'WITHDRAWN', 'REVOKE_UNCONFIRMED', 'REVOKED'];
   if (waits.includes(request.state))
     throw new PraError('NOT_APPROVED', { id: request.id, state: request.state });
@@ -396,5 +398,3 @@ const refuseUnapproved = (request: StoredRequest): void => {
 
 /** Who reads a sheet is not known before it is signed. */
 const READER: Caller = { principal: 'mcp-pra', client: 'sheet', channel: 'cli' };
-
-const isPowerOfTen = (times: number): boolean => /^10*$/u.test(String(times));

@@ -9,8 +9,6 @@ export interface OtpProofSpec {
   /** Id of the enrolment whose secret or recovery code it was. */
   readonly enrolment: string;
   readonly subject: OtpSubject;
-  /** The counted attempt that was right. */
-  readonly attempt: number;
   /** The 30 s step of the code (RFC 6238), or which of the recovery codes. */
   readonly by:
     | { readonly kind: 'code'; readonly step: number }

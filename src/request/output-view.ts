@@ -8,6 +8,10 @@ const KEEP_CHARS = 32_768;
 const EDGE_CHARS = 4_096;
 /** A line longer than this is shown in pieces: a mask works on what it can see of a line. Bytes. */
 const LONGEST_LINE = 16_384;
+/** Of such a piece so much waits for what follows, so that a secret of this size is not cut in two. Bytes. */
+const WAITING_BYTES = 1_024;
+/** Places that are tried for the cut. */
+const CUTS = 6;
 /** A private key that has begun is held back until its end, up to so many characters. */
 const LONGEST_KEY = 16_384;
 
@@ -52,7 +56,7 @@ export class OutputView {
     this.bytes += chunk.length;
     this.#pending = Buffer.concat([this.#pending, chunk]);
     const end = this.#pending.lastIndexOf(0x0a);
-    const take = end >= 0 ? end + 1 : this.#pending.length > LONGEST_LINE ? this.#pending.length : 0;
+    const take = end >= 0 ? end + 1 : this.#pending.length > LONGEST_LINE ? cutOf(this.#pending) : 0;
     if (take === 0) return;
     this.#take(this.#pending.subarray(0, take));
     this.#pending = this.#pending.subarray(take);
@@ -106,6 +110,26 @@ export class OutputView {
     }
   }
 }
+
+/** What may stand between two words of a long line. */
+const BETWEEN: ReadonlySet<number> = new Set([0x09, 0x20, 0x26, 0x2c, 0x3b]); // TAB space & , ;
+
+/**
+ * Where a line without an end is cut: where its two parts, each masked for itself, are the masked line. All of it where no such
+ * place is found.
+ */
+const cutOf = (line: Buffer): number => {
+  const shown = (bytes: Buffer): string => mask(neutralise(bytes).text).text;
+  const whole = shown(line);
+  let at = line.length - WAITING_BYTES;
+  for (let cut = 0; cut < CUTS; cut += 1) {
+    while (at > 0 && !BETWEEN.has(line[at - 1] ?? 0)) at -= 1;
+    if (at <= 0) break;
+    if (shown(line.subarray(0, at)) + shown(line.subarray(at)) === whole) return at;
+    at -= 1;
+  }
+  return line.length;
+};
 
 /** Where the line starts on which a private key begins that does not end; -1 without one. */
 const openKeyAt = (text: string): number => {

@@ -23,6 +23,8 @@ export type RunnerWord = 'prepare' | 'status' | 'result' | 'fence' | 'cancel' | 
 
 /** Connecting, queueing and the network, on top of what the target itself allows. Seconds. */
 const MARGIN_SECONDS = 15;
+/** What a target's systemd may take to start a runner, and a runner to say that it has begun (pra_run/execute.py). */
+const STARTING_SECONDS = 30 + 60;
 /** Header, trailers and refusal lines of an answer. Bytes. */
 const FRAME_BYTES = 4_096;
 /** The most that one question of a verification takes on the target: a diagnostic's 20 s, and the wrapper's own. */
@@ -64,12 +66,13 @@ export class Policy {
     return host;
   }
 
-  /** Hosts by their names or by names of groups, each once, in the order given. Throws HOST_UNKNOWN. */
+  /** Hosts by their names or by names of groups (`@group` is a group only), each once, in the order given. Throws HOST_UNKNOWN. */
   select(names: readonly string[]): readonly string[] {
     const chosen = names.flatMap((name) => {
       if (this.#hosts.has(name)) return [name];
+      const group = name.startsWith('@') ? name.slice(1) : name;
       const members = [...this.#hosts.values()]
-        .filter((host) => host.groups.includes(name))
+        .filter((host) => host.groups.includes(group))
         .map((host) => host.name);
       return members.length > 0 ? members : [this.host(name).name];
     });
@@ -183,7 +186,7 @@ export class Policy {
       host: this.host(request.host).name,
       line: action.name,
       input: submission,
-      seconds: action.limits.seconds + settlingSeconds(action) + 30 + MARGIN_SECONDS,
+      seconds: action.limits.seconds + settlingSeconds(action) + STARTING_SECONDS + MARGIN_SECONDS,
       bytes: EVENTS_FACTOR * action.limits.bytes + 256 * 1_024,
     });
   }

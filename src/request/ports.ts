@@ -12,10 +12,12 @@ export interface Clock {
   now(): number;
   /** Time since boot, suspends included, which nobody can step; absent where the system has none to offer. */
   boot?(): BootTime | undefined;
+  /** Time since boot without the suspends, in milliseconds; absent: nobody tells a suspend from other time. */
+  awake?(): number;
 }
 
 export interface BootTime {
-  /** Of the kernel: another one for each boot. */
+  /** Another one for each boot: the kernel's name for it and, after a space, what tells a restarted container from before. */
   readonly id: string;
   readonly ms: number;
 }
@@ -24,8 +26,8 @@ export interface BootTime {
 export interface Processes {
   /** The name of this process; undefined where the system does not say. */
   readonly own: string | undefined;
-  /** True only of a process that surely is gone; false of one that cannot be judged from here. */
-  isGone(name: string): boolean;
+  /** Whether a process lives; `unknown` of one that cannot be judged from here. */
+  look(name: string): 'alive' | 'gone' | 'unknown';
 }
 
 /** What came back from one forced command. `exit` is undefined when the connection ended before an exit status. */
@@ -81,6 +83,7 @@ export type RequestPatch = Partial<
     | 'approvals'
     | 'dispatcher'
     | 'incident'
+    | 'ending'
   >
 >;
 
@@ -115,7 +118,14 @@ export interface Store {
    * Two boots of this machine are joined by the wall clock.
    */
   time(): number;
-  /** Closes everything whose time is over; returns how many. */
+  /**
+   * A host was asked about a request and did not answer. Returns for how long it has been silent by now, in milliseconds: each question
+   * stands for the time since the one before it in which this machine was awake, at most a minute. Any process's questions count.
+   */
+  noteSilence(id: string): number;
+  /** The host of a request has answered. */
+  endSilence(id: string): void;
+  /** Ends everything whose time is over, or begins to: a signed ticket that its host could still take is to be burnt. Returns how many. */
   expireDue(): number;
   /** A ledger row that belongs to no state change (a read call, a refusal); with a proof, burns it too, or throws OTP_USED. */
   append(entry: LedgerEntry, otp?: OtpProof): LedgerRow;
@@ -124,6 +134,8 @@ export interface Store {
   /** SHA-256 (hex) of the last ledger row; 64 zeros when empty. */
   ledgerHead(): string;
   tail(count: number): readonly LedgerRow[];
+  /** The ledger's rows with this code about one request, oldest first. */
+  rowsAbout(request: string, code: string): readonly LedgerRow[];
   /** Walks the whole chain (and the mirror files); throws LEDGER_BROKEN naming the first bad entry. */
   verifyLedger(): { readonly entries: number; readonly head: string };
   /** Resolves when another process or this one commits a change, or after `ms`. */

@@ -3,6 +3,7 @@ import type { Action, Catalog, Impact } from '../catalog/types.ts';
 import { PraError } from '../errors.ts';
 import { mask } from './mask.ts';
 import { neutralise } from './neutralise.ts';
+import { actorOf } from './desk-rows.ts';
 import { builtInAction, builtInArgs, isBuiltIn } from './built-in.ts';
 import { namesOf, type Verdict } from './context-rules.ts';
 import { higher } from './impact.ts';
@@ -11,6 +12,7 @@ import type { AutoSigner, Clock, Store } from './ports.ts';
 import { checkReason } from './reason.ts';
 import { newRequestId } from './request-id.ts';
 import type { RunnerClient } from './runner-client.ts';
+import { noteTaint, taintRule, type SessionTaint } from './session-taint.ts';
 import { ticketFor } from './ticket-for.ts';
 import type { ArgList, Caller, Draft, Offer, RequestId, SignedText, StoredRequest } from './types.ts';
 
@@ -21,6 +23,8 @@ export interface ProposalParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly autoSigner: AutoSigner;
+  /** What flagged text this process has shown. */
+  readonly taint: SessionTaint;
   /** From the approval to the dispatch. Milliseconds. */
   readonly executeMs: number;
   /** For the log: why the auto key could not sign. */
@@ -45,7 +49,8 @@ export const DECIDE_MS = 300_000;
 
 /**
  * Files a request: catalog → policy → the target's signed offer → store. It then waits for a person, unless the caller
- * asked for `autoApprove`, the impact is LOW and the host's own offer says that it takes the auto key for exactly this.
+ * asked for `autoApprove`, the impact is LOW, the host's own offer says that it takes the auto key for exactly this, and no
+ * flagged text is in the session.
  */
 export const propose = async (
   parts: ProposalParts,
@@ -53,7 +58,7 @@ export const propose = async (
   proposal: Proposal,
   signal?: AbortSignal,
 ): Promise<StoredRequest> => {
-  const actor = `${caller.principal}/${caller.client}`;
+  const actor = actorOf(caller);
   const action =
     proposal.isBuiltIn === true ? builtInAction(proposal.action) : parts.catalog.actions.get(proposal.action);
   if (action === undefined)
@@ -115,6 +120,9 @@ export const propose = async (
       signatures: [],
       approvals: [],
       dispatcher: undefined,
+      dispatchedAt: undefined,
+      isClaimed: false,
+      ending: undefined,
       incident: undefined,
       refusal: undefined,
       receipt: undefined,
@@ -128,12 +136,17 @@ export const propose = async (
       detail: { args: shown(offer.args), impact: offer.impact, rule },
     },
   );
+  // Of the session as it is now: what was read while the host was asked counts.
+  const taint = parts.taint.first;
+  if (taint !== undefined) noteTaint(parts.store, row, taint);
   const automatic =
     proposal.autoApprove &&
     parts.policy.autoApprove &&
     offer.impact === 'LOW' &&
     offer.auto &&
     parts.store.freezes.holding(host) === undefined;
+  if (automatic && parts.autoSigner !== undefined && taint !== undefined)
+    return askPerson(parts, row, `${taintRule(taint)}; of the host: ${rule}`);
   const signed = automatic ? await autoSign(parts, draft.id, offer, fetched, reason) : undefined;
   if (signed === 'failed') return askPerson(parts, row, `${rule}; the auto key could not sign`);
   return signed === undefined ? askPerson(parts, row, rule) : autoApprove(parts, row, signed);

@@ -1,8 +1,9 @@
 import { sha256 } from '../catalog/digest.ts';
 import { PraError } from '../errors.ts';
-import { ticketKindOf } from './built-in.ts';
+import { isBuiltIn, ticketKindOf } from './built-in.ts';
+import { keyThatSigned } from './key-that-signed.ts';
 import type { RequestPatch } from './ports.ts';
-import { fingerprint, verifySshsig } from './sshsig.ts';
+import { decodeSignature, parseSshsig, type Sshsig } from './sshsig.ts';
 import { namespaceOf } from './ticket-for.ts';
 import { parseTicket } from './ticket.ts';
 import type { Approval, Offer, StoredRequest, Ticket } from './types.ts';
@@ -21,7 +22,8 @@ export const neededFor = (offer: Offer, { approval }: Pick<Ticket, 'approval'>):
 
 /**
  * What one more signature makes of a pending request: `cosign` while more are needed, `approve` with the last one. The first signature
- * fixes the ticket. `offer` is the request's own, verified. Throws SIGNATURE_INVALID, SIGNED_MEANWHILE, REQUESTER_SIGNED, SIGNER_TWICE.
+ * fixes the ticket. `offer` is the request's own, verified. Throws SIGNATURE_INVALID, SIGNED_MEANWHILE, REQUESTER_SIGNED, SIGNER_TWICE and
+ * what `refuseKey` throws.
  */
 export const addSignature = (
   request: StoredRequest,
@@ -35,8 +37,9 @@ export const addSignature = (
     throw new PraError('SIGNED_MEANWHILE', { id: request.id });
   const needed = neededFor(offer, ticket);
   const { principal, signature, way } = signed;
-  const approval = { principal, key: keyThatSigned(ticket, ticketText, signature), way };
+  const approval = { principal, key: keyThatSigned(ticketText, signature, namespaceOf(ticket.impact)), way };
   refuseSigner(request, needed, approval);
+  refuseKey(offer, parseSshsig(decodeSignature(signature)).securityKey);
   const approvals = [...request.approvals, approval];
   const patch = { ticket: ticketText, signatures: [...request.signatures, signature], approvals };
   if (approvals.length < needed) return { event: 'cosign', patch, approval };
@@ -44,16 +47,31 @@ export const addSignature = (
   return { event: 'approve', patch: { ...patch, decidedBy }, approval };
 };
 
-/** Whether a person may sign at all: before anybody reads or types for nothing. Throws REQUESTER_SIGNED, SIGNER_TWICE. */
+/**
+ * Whether a person may sign at all: before anybody reads or types for nothing. Who asked does not count among several, but for what no
+ * model can ask for (built-in.ts): there a person asked, and is one of them. Throws REQUESTER_SIGNED, SIGNER_TWICE.
+ */
 export const refuseSigner = (
-  { id, requester, approvals }: Pick<StoredRequest, 'id' | 'requester' | 'approvals'>,
+  { id, action, requester, approvals }: Pick<StoredRequest, 'id' | 'action' | 'requester' | 'approvals'>,
   needed: number,
   signer: { readonly principal: string; readonly key?: string },
 ): void => {
   const { principal, key } = signer;
-  if (needed > 1 && principal === principalOf(requester)) throw new PraError('REQUESTER_SIGNED', { id });
+  if (needed > 1 && !isBuiltIn(action) && principal === principalOf(requester))
+    throw new PraError('REQUESTER_SIGNED', { id });
   if (approvals.some((one) => one.principal === principal || one.key === key))
     throw new PraError('SIGNER_TWICE', { id });
+};
+
+/**
+ * Whether the host takes a signature of this key: what it asks for in its offer, and of a security key that its person was there. Undefined
+ * is a software key. Throws SECURITY_KEY_REQUIRED, PRESENCE_MISSING, VERIFICATION_MISSING.
+ */
+export const refuseKey = ({ id, host, requires: { signer } }: Offer, key: Sshsig['securityKey']): void => {
+  if (signer !== 'software-key' && key === undefined)
+    throw new PraError('SECURITY_KEY_REQUIRED', { id, host, signer });
+  if (key?.present === false) throw new PraError('PRESENCE_MISSING', { id });
+  if (signer === 'sk-uv' && key?.verified !== true) throw new PraError('VERIFICATION_MISSING', { id, host });
 };
 
 /**
@@ -70,7 +88,7 @@ export const requireIntact = (request: StoredRequest, offer: Offer): void => {
   const { ticket: text = '', signatures, approvals } = request;
   const ticket = ticketAbout(request, offer, text);
   if (ticket === undefined || !offer.auto || signatures.length !== 1 || approvals.length > 0) throw broken;
-  asBroken(request, () => keyThatSigned(ticket, text, String(signatures[0]), 'mcp-pra-auto'));
+  asBroken(request, () => keyThatSigned(text, String(signatures[0]), 'mcp-pra-auto'));
 };
 
 /**
@@ -84,7 +102,8 @@ export const requireGenuine = (request: StoredRequest, offer: Offer): Ticket =>
     if (ticket === undefined || approvals.length !== signatures.length) throw broken;
     for (const [index, approval] of approvals.entries()) {
       refuseSigner({ ...request, approvals: approvals.slice(0, index) }, neededFor(offer, ticket), approval);
-      if (keyThatSigned(ticket, text, String(signatures[index])) !== approval.key) throw broken;
+      const key = keyThatSigned(text, String(signatures[index]), namespaceOf(ticket.impact));
+      if (key !== approval.key) throw broken;
     }
     return ticket;
   });
@@ -125,19 +144,5 @@ export const ticketAbout = (
 };
 
 const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
-
-/** Fingerprint of the key that signed exactly this ticket, in the namespace of its impact. Throws SIGNATURE_INVALID. */
-const keyThatSigned = (
-  ticket: Ticket,
-  text: string,
-  signature: string,
-  namespace = namespaceOf(ticket.impact),
-): string => {
-  try {
-    return fingerprint(verifySshsig({ message: text, signatureBase64: signature, namespace }).publicKey);
-  } catch (error) {
-    throw new PraError('SIGNATURE_INVALID', {}, error);
-  }
-};
 
 const principalOf = (requester: string): string => requester.slice(0, requester.indexOf('/'));

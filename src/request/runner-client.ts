@@ -68,10 +68,17 @@ export type RunnerVersion = Extract<RunnerEvent, { event: 'version' }>;
 export class RunnerClient {
   readonly #channel: Channel;
   readonly #policy: Policy;
+  readonly #onWarning: (about: About, code: string) => void;
 
-  constructor(channel: Channel, policy: Policy) {
+  /** `onWarning`: what a target warns of, as it comes; the code is the target's word. Must not throw. */
+  constructor(
+    channel: Channel,
+    policy: Policy,
+    onWarning: (about: About, code: string) => void = () => undefined,
+  ) {
     this.#channel = channel;
     this.#policy = policy;
+    this.#onWarning = onWarning;
   }
 
   /** Asks the host what it would do. Throws TARGET_REFUSED, OFFER_INVALID and what the channel throws. */
@@ -81,11 +88,13 @@ export class RunnerClient {
   ): Promise<{ readonly offer: Offer; readonly signed: SignedText }> {
     const grant = this.#policy.ask(draft.host, 'prepare', Buffer.from(serialiseDraft(draft)));
     const started = performance.now();
-    const said = await this.#exec(grant, signal === undefined ? {} : { signal }).catch((error: unknown) => {
-      if (!(error instanceof PraError && error.code === 'CANCELLED' && isTimeUp(signal))) throw error;
-      const seconds = Math.round((performance.now() - started) / 1_000);
-      throw new PraError('DEADLINE', { host: draft.host, seconds }, error);
-    });
+    const said = await this.#exec(grant, signal === undefined ? {} : { signal }, draft).catch(
+      (error: unknown) => {
+        if (!(error instanceof PraError && error.code === 'CANCELLED' && isTimeUp(signal))) throw error;
+        const seconds = Math.round((performance.now() - started) / 1_000);
+        throw new PraError('DEADLINE', { host: draft.host, seconds }, error);
+      },
+    );
     const { events, refusal } = said;
     if (refusal !== undefined) throw targetRefusal(draft.host, refusal.layer, refusal.code);
     const event = events.find((one) => one.event === 'offer');
@@ -178,7 +187,7 @@ export class RunnerClient {
   async #converse(request: About, grant: Grant, follow: RunnerFollow): Promise<RunnerOutcome> {
     let said: Said;
     try {
-      said = await this.#exec(grant, follow);
+      said = await this.#exec(grant, follow, request);
     } catch (error) {
       if (error instanceof PraError && error.code !== 'INTERNAL') return { kind: 'lost', cause: error };
       throw error;
@@ -208,12 +217,13 @@ export class RunnerClient {
     return { receipt, signed };
   }
 
-  async #exec(grant: Grant, follow: RunnerFollow): Promise<Said> {
+  async #exec(grant: Grant, follow: RunnerFollow, about?: About): Promise<Said> {
     const events: RunnerEvent[] = [];
     const parser = new RunnerEvents();
     const take = (chunk: Buffer): void => {
       for (const event of parser.push(chunk)) {
         if (event.event === 'claimed') follow.onClaimed?.();
+        if (event.event === 'warning' && about !== undefined) this.#onWarning(about, event.code);
         if (event.event === 'output') follow.onOutput?.(Buffer.from(event.data, 'base64'));
         else events.push(event);
       }

@@ -42,15 +42,20 @@ const event = z.discriminatedUnion('event', [
         reason: z.string().min(1).max(400).nullable(),
       })
       .nullable(),
-    /** The last break-glass session. Until `reviewed`, no other can be opened; `open`: more may run under it. */
+    /**
+     * The last break-glass session, `id` of the ticket that opened it. Until `reviewed`, no other can be opened; `open`: more may run
+     * under it. `unreadable`: the host cannot say, and opens none.
+     */
     break_glass: z
       .strictObject({
+        id: matching(word.id),
         incident: matching(word.incident),
         principal: matching(word.principal),
         opened: matching(TIME),
         open: z.boolean(),
         reviewed: z.boolean(),
       })
+      .or(z.literal('unreadable'))
       .nullable(),
   }),
   z.strictObject({ event: z.literal('warning'), code: matching('[A-Z][A-Z_]{0,39}') }),

@@ -5,23 +5,20 @@ import { definitionFor } from './built-in.ts';
 import { rowAbout } from './desk-rows.ts';
 import type { WaitOptions } from './desk.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
-import { isTerminal, next, type LifecycleEvent } from './lifecycle.ts';
+import { isOver, isTerminal } from './lifecycle.ts';
 import { OutputView } from './output-view.ts';
 import type { Clock, Processes, RequestPatch, Store } from './ports.ts';
+import type { RunOutcomes } from './run-outcomes.ts';
 import { parseReceipt } from './receipt.ts';
-import {
-  targetRefusal,
-  type RunnerClient,
-  type RunnerOutcome,
-  type VerifiedReceipt,
-} from './runner-client.ts';
-import type { Caller, ReceiptState, RequestId, State, StoredRequest } from './types.ts';
+import { targetRefusal, type RunnerClient } from './runner-client.ts';
+import type { Caller, RequestId, State, StoredRequest } from './types.ts';
 import type { ShownOutput } from './view.ts';
 import { within } from './within.ts';
 
 export interface RunParts {
   readonly catalog: Catalog;
   readonly runner: RunnerClient;
+  readonly outcomes: RunOutcomes;
   readonly store: Store;
   readonly clock: Clock;
   readonly processes: Processes;
@@ -29,13 +26,8 @@ export interface RunParts {
   readonly onError: (error: unknown) => void;
 }
 
-/** After this long without news a DISPATCHING request has lost its process, where nobody can say whether that is gone. */
+/** After this long a dispatch has lost its process, where nobody can say whether that lives. Steady milliseconds. */
 const ORPHAN_MS = 60_000;
-/**
- * A host that an action was to switch off is not asked any more when it could not be reached for so long: a shutdown takes two minutes
- * at most (systemd gives units 90 s), and one that booted instead would be back by then.
- */
-const STAYS_OFF_MS = 300_000;
 /** Longest wait that the target's `result` takes. Seconds. */
 const QUERY_WAIT = 20;
 /** How long a call waits for the first word of a host on a run that nobody here follows, whatever it was told to wait. */
@@ -44,14 +36,6 @@ const FIRST_WORD_MS = 5_000;
 const ASK_AGAIN_MS = 3_000;
 /** Outputs kept in memory for `get`; the target has them all. */
 const KEPT_OUTPUTS = 50;
-
-const EVENT_OF: Readonly<Record<Exclude<ReceiptState, 'RUNNING'>, LifecycleEvent>> = {
-  SUCCEEDED: 'succeed',
-  FAILED: 'fail',
-  VERIFY_FAILED: 'verify_fail',
-  INTERRUPTED: 'interrupt',
-  NEVER_STARTED: 'burn',
-};
 
 /** Asked for in one round; no operator has as many runs under way. */
 const MOST_UNSETTLED = 1_000;
@@ -67,8 +51,6 @@ export class Runs {
   readonly #parts: RunParts;
   readonly #following = new Map<RequestId, Promise<void>>();
   readonly #outputs = new Map<RequestId, OutputView>();
-  /** Since when the hosts of requests could not be reached, as far as this process knows. Steady time of the store. */
-  readonly #awaySince = new Map<RequestId, number>();
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -99,12 +81,12 @@ export class Runs {
     void this.#follow(request.id, async () => {
       const started = clock.now();
       const outcome = await this.#parts.runner.submit(dispatched, action, {
-        onClaimed: () => this.#note(request.id, 'accept'),
+        onClaimed: () => this.#parts.outcomes.note(request.id, 'accept'),
         onOutput: (bytes) => view.push(bytes),
       });
       // A lost connection is no end: the rest is asked for from where it broke off.
       if (outcome.kind !== 'lost') view.end();
-      this.#settle(request.id, outcome, clock.now() - started);
+      this.#parts.outcomes.settle(request.id, outcome, clock.now() - started);
       if (store.get(request.id)?.state === 'UNKNOWN') await this.#ask(store.find(request.id), QUERY_WAIT);
     });
   }
@@ -137,7 +119,7 @@ export class Runs {
   ): Promise<void> {
     const outcome = await this.#parts.runner.cancel(request, signed, signal);
     if (outcome.kind === 'lost') throw outcome.cause;
-    if (outcome.receipt !== undefined) this.#take(request.id, outcome.receipt, undefined);
+    if (outcome.receipt !== undefined) this.#parts.outcomes.take(request.id, outcome.receipt, undefined);
     if (outcome.kind === 'refused') throw targetRefusal(request.host, outcome.layer, outcome.code);
   }
 
@@ -150,6 +132,7 @@ export class Runs {
     const until = performance.now() + (options.waitMs ?? 0);
     let askAt: number | undefined;
     let unlisten = (): unknown => undefined;
+    await this.#hearAgain(id, signal);
     try {
       for (;;) {
         const request = this.#parts.store.find(id);
@@ -211,7 +194,7 @@ export class Runs {
     const open = this.#parts.store.list({ states: UNSETTLED, limit: MOST_UNSETTLED });
     const asked = open.filter((request) => !this.#following.has(request.id));
     await Promise.all(asked.map((request) => this.#lookAfter(request, QUERY_WAIT, signal)));
-    return asked.filter(({ id }) => isTerminal(this.#parts.store.find(id).state)).length;
+    return asked.filter(({ id }) => isOver(this.#parts.store.find(id).state)).length;
   }
 
   /** Resolves when nothing is being followed any more. */
@@ -225,7 +208,7 @@ export class Runs {
     const promise = work()
       .catch((error: unknown) => {
         this.#parts.onError(error);
-        this.#note(id, 'lose');
+        this.#parts.outcomes.note(id, 'lose');
       })
       .finally(() => this.#following.delete(id));
     this.#following.set(id, promise);
@@ -244,6 +227,13 @@ export class Runs {
     }
   }
 
+  /** A host that has not returned, or was not believed to, may be back by now: whoever looks hears what it says. */
+  async #hearAgain(id: RequestId, signal?: AbortSignal): Promise<void> {
+    const request = this.#parts.store.find(id);
+    if (request.state === 'SENT_NO_RETURN')
+      await within(this.#lookAfter(request, 0, signal), FIRST_WORD_MS, signal);
+  }
+
   #lookAfter(request: StoredRequest, wait: number, signal?: AbortSignal): Promise<void> {
     if (request.state === 'DISPATCHING' && !this.#isOrphan(request)) return Promise.resolve();
     return this.#follow(request.id, () => this.#ask(request, wait, signal));
@@ -253,131 +243,53 @@ export class Runs {
    * Another process may be in the middle of dispatching it. Taking it over too early would do no harm but to the run: the
    * host burns the id or has claimed it, and says so to both.
    */
-  #isOrphan({ dispatcher, updatedAt }: StoredRequest): boolean {
-    const { processes, clock } = this.#parts;
-    return (dispatcher !== undefined && processes.isGone(dispatcher)) || clock.now() - updatedAt >= ORPHAN_MS;
+  #isOrphan({ dispatcher, dispatchedAt }: StoredRequest): boolean {
+    const { processes, store } = this.#parts;
+    const life = dispatcher === undefined ? 'unknown' : processes.look(dispatcher);
+    if (life !== 'unknown') return life === 'gone';
+    return store.time() - (dispatchedAt ?? 0) >= ORPHAN_MS;
   }
 
   /** `result`, and where the host never heard of it, `fence`. */
   async #ask(request: StoredRequest, wait: number, signal?: AbortSignal): Promise<void> {
+    const { outcomes, runner } = this.#parts;
     if (request.ticket === undefined) return;
     if (request.state === 'REVOKE_UNCONFIRMED') {
-      await this.#burn(request, signal);
+      await outcomes.burn(request, signal);
       return;
     }
-    if (request.state === 'DISPATCHING') this.#step(request.id, 'lose', {});
+    if (request.state === 'DISPATCHING') outcomes.step(request.id, 'lose', {});
     const view = this.#outputs.get(request.id) ?? this.#keep(request.id, new OutputView());
-    const outcome = await this.#parts.runner.query(
-      request,
-      sha256(request.ticket),
-      { word: 'result', wait: Math.min(wait, QUERY_WAIT), offset: view.bytes },
-      { ...(signal === undefined ? {} : { signal }), onOutput: (bytes) => view.push(bytes) },
-    );
+    const query = { word: 'result', wait: Math.min(wait, QUERY_WAIT), offset: view.bytes } as const;
+    const onOutput = (bytes: Buffer): void => view.push(bytes);
+    const outcome = await runner
+      .query(request, sha256(request.ticket), query, {
+        ...(signal === undefined ? {} : { signal }),
+        onOutput,
+      })
+      .catch((error: unknown) => {
+        // Taken out of the configuration: nobody here can ask it.
+        if (error instanceof PraError && error.code === 'HOST_UNKNOWN') return error;
+        throw error;
+      });
+    if (outcome instanceof PraError) {
+      outcomes.giveUp(request, outcome);
+      return;
+    }
     if (outcome.kind === 'refused' && outcome.code === 'ID_UNKNOWN') {
-      await this.#burn(request, signal);
+      await outcomes.burn(request, signal);
       return;
     }
     // Given up by this process itself, which says nothing about the run.
     if (outcome.kind === 'lost' && outcome.cause.code === 'CANCELLED') return;
     if (outcome.kind === 'receipt' && outcome.receipt.receipt.state !== 'RUNNING') view.end();
-    this.#settle(request.id, outcome, undefined);
-    if (this.#staysOff(request, outcome)) this.#step(request.id, 'vanish', {});
-  }
-
-  /** True of a host that was to be switched off and is. */
-  #staysOff({ id, action, definition }: StoredRequest, outcome: RunnerOutcome): boolean {
-    if (outcome.kind !== 'lost' || outcome.cause.code !== 'UNREACHABLE') {
-      this.#awaySince.delete(id);
-      return false;
-    }
-    // Between two tries of the channel nobody looked.
-    if (outcome.cause.values['cause'] === 'backoff') return false;
-    const now = this.#parts.store.time();
-    const since = this.#awaySince.get(id) ?? now;
-    this.#awaySince.set(id, since);
-    const known = this.#parts.catalog.actions.get(action);
-    return known?.digest === definition && known.ends === 'poweroff' && now - since >= STAYS_OFF_MS;
-  }
-
-  /** `fence`: the host burns the id of a request that it never claimed, or gives the receipt of one that it did. */
-  async #burn(request: StoredRequest, signal?: AbortSignal): Promise<void> {
-    const burnt = await this.#parts.runner.fence(request, signal);
-    if (burnt.kind === 'refused' && burnt.code === 'OFFER_BOOT' && burnt.receipt === undefined) {
-      // The host rebooted and has no claim of it: it will never run, and whether it did nobody can say any more.
-      const event = request.state === 'REVOKE_UNCONFIRMED' ? 'expire' : 'vanish';
-      this.#step(request.id, event, { refusal: `${burnt.layer} ${burnt.code}` });
-    } else this.#settle(request.id, burnt, undefined);
-  }
-
-  /** Writes an outcome down as far as it is known. */
-  #settle(id: RequestId, outcome: RunnerOutcome, ms: number | undefined): void {
-    if (outcome.kind === 'lost') {
-      this.#parts.onError(outcome.cause);
-      this.#step(id, 'lose', {});
-      return;
-    }
-    if (outcome.receipt !== undefined) this.#take(id, outcome.receipt, ms);
-    if (outcome.kind === 'receipt') return;
-    const refusal = `${outcome.layer} ${outcome.code}`;
-    // A query that is refused says nothing about the run itself.
-    const state = this.#parts.store.find(id).state;
-    if (state === 'DISPATCHING') {
-      const stale =
-        outcome.code === 'STALE' || outcome.code === 'PRECHECK_FAILED' || outcome.code === 'OFFER_BOOT';
-      this.#step(id, stale ? 'stale' : 'refuse', { refusal });
-    }
-  }
-
-  #take(id: RequestId, { receipt, signed }: VerifiedReceipt, ms: number | undefined): void {
-    const request = this.#parts.store.find(id);
-    if (request.ticket === undefined || receipt.ticket !== sha256(request.ticket)) {
-      throw new PraError('RECEIPT_INVALID', { host: request.host, code: 'RECEIPT_TICKET' });
-    }
-    const claimed = receipt.state !== 'NEVER_STARTED';
-    // Also what was taken back: somebody had the signed ticket run.
-    if (claimed && request.state !== 'RUNNING') this.#step(id, 'accept', {});
-    if (receipt.state === 'RUNNING') return;
-    const isRevoked = request.state === 'REVOKE_UNCONFIRMED' && !claimed;
-    this.#step(
-      id,
-      isRevoked ? 'revoke' : EVENT_OF[receipt.state],
-      { receipt: signed },
-      {
-        rc: receipt.rc ?? -1,
-        receipt: sha256(signed.text),
-        ...(receipt.verified === undefined ? {} : { verified: receipt.verified }),
-        ...(receipt.output === undefined
-          ? {}
-          : { output: receipt.output.sha256, bytes: receipt.output.bytes }),
-        ...(ms === undefined ? {} : { ms }),
-      },
-    );
-  }
-
-  /** One transition, if the table still has it: of two processes following the same run one writes it. */
-  #step(id: RequestId, event: LifecycleEvent, patch: RequestPatch, detail?: LedgerEntry['detail']): void {
-    const request = this.#parts.store.find(id);
-    if (next(request.state, event) === undefined) return;
-    const row = rowAbout(request, undefined, 'outcome', event, detail);
-    try {
-      this.#parts.store.transition(id, event, patch, row);
-    } catch (error) {
-      if (!(error instanceof PraError && error.code === 'STATE_CONFLICT')) throw error;
-    }
-  }
-
-  /** A step whose failure must not stop the following: the store is broken, and the next question finds out. */
-  #note(id: RequestId, event: LifecycleEvent): void {
-    try {
-      this.#step(id, event, {});
-    } catch (error) {
-      this.#parts.onError(error);
-    }
+    outcomes.settle(request.id, outcome, undefined);
+    outcomes.noteSilence(request.id, outcome);
   }
 
   #movedOn(request: StoredRequest): boolean {
     const state = this.#parts.store.find(request.id).state;
-    return state !== request.state && (UNSETTLED.includes(state) || isTerminal(state));
+    return state !== request.state && (UNSETTLED.includes(state) || isOver(state));
   }
 
   #keep(id: RequestId, view: OutputView): OutputView {

@@ -1,14 +1,16 @@
 import { undoOf } from '../catalog/undo.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { PraError } from '../errors.ts';
+import { actorOf, rowAbout } from './desk-rows.ts';
 import type { PersonDesk, RequestView, WaitOptions } from './desk.ts';
+import { hostTakesUntil } from './host-window.ts';
 import { higher } from './impact.ts';
+import { keyThatSigned } from './key-that-signed.ts';
 import { mask } from './mask.ts';
 import type { Clock, Store } from './ports.ts';
 import type { Proposal } from './proposals.ts';
 import { checkReason } from './reason.ts';
 import type { Runs } from './runs.ts';
-import { fingerprint, verifySshsig } from './sshsig.ts';
 import { EXECUTE_MS, namespaceOf } from './ticket-for.ts';
 import { parseTicket, serialiseTicket } from './ticket.ts';
 import type { Caller, RequestId, State, StoredRequest } from './types.ts';
@@ -54,7 +56,7 @@ export const cancelDraft = (
     incident: undefined,
     issued: wireTime(now),
     expires: wireTime(now + EXECUTE_MS),
-    requester: `${caller.principal}/${caller.client}`,
+    requester: actorOf(caller),
     reason: checkReason(reason),
     ledger: store.ledgerHead(),
   });
@@ -72,23 +74,11 @@ export const cancelRun = async (
   const { store, runs } = parts;
   const request = store.find(draft.id);
   const { ticket, namespace } = draft;
-  let key: Buffer;
-  try {
-    key = verifySshsig({ message: ticket, signatureBase64: signed.signature, namespace }).publicKey;
-  } catch (error) {
-    throw new PraError('SIGNATURE_INVALID', {}, error);
-  }
+  const key = keyThatSigned(ticket, signed.signature, namespace);
   const { kind, id, reason } = parseTicket(ticket);
   if (kind !== 'cancel' || id !== request.id) throw new PraError('SIGNATURE_INVALID');
-  store.append({
-    kind: 'decision',
-    code: 'CANCEL',
-    actor: `${signed.principal}/${caller.client}`,
-    host: request.host,
-    subject: request.action,
-    request: request.id,
-    detail: { approver: signed.principal, key: fingerprint(key), reason: mask(reason).text },
-  });
+  const detail = { approver: signed.principal, key, reason: mask(reason).text };
+  store.append(rowAbout(request, { ...caller, principal: signed.principal }, 'decision', 'CANCEL', detail));
   await runs.cancel(request, { ticket, signature: signed.signature }, signal);
 };
 
@@ -128,12 +118,26 @@ export interface StopsParts {
   current(id: string): StoredRequest;
   outcome(id: RequestId, options: WaitOptions): Promise<RequestView>;
   propose(caller: Caller, proposal: Proposal, options: WaitOptions): Promise<RequestView>;
+  view(id: RequestId): RequestView;
 }
 
 /** The calls of a person's desk that stop, lift, look back or take back. */
 export const openStops = (
   parts: StopsParts,
-): Pick<PersonDesk, 'ask' | 'undo' | 'cancelDraft' | 'cancel'> => ({
+): Pick<PersonDesk, 'ask' | 'undo' | 'cancelDraft' | 'cancel' | 'close'> => ({
+  close: (caller, id, reason, options = {}) =>
+    parts.guarded(caller, 'close', async () => {
+      const decisionNote = checkReason(reason);
+      // The host's own word is asked for first, and goes before a person's.
+      await parts.runs.settle(parts.current(id).id, options);
+      const request = parts.current(id);
+      if (request.state !== 'UNKNOWN') throw conflict(request, 'close');
+      const left = hostTakesUntil(request) - parts.store.time();
+      if (left >= 0) throw new PraError('CLOSE_EARLY', { id: request.id, seconds: Math.ceil(left / 1_000) });
+      const row = rowAbout(request, caller, 'decision', 'close', { reason: mask(decisionNote).text });
+      parts.store.transition(request.id, 'close', { decisionNote }, row);
+      return parts.view(request.id);
+    }),
   ask: (caller, { word, ...query }, options = {}) =>
     parts.guarded(caller, word, () =>
       parts.propose(caller, { ...query, action: word, autoApprove: false, isBuiltIn: true }, options),

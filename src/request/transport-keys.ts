@@ -1,6 +1,6 @@
 import { isNotPresent, readFacts } from '../catalog/facts.ts';
 import { checkArgs } from '../catalog/params.ts';
-import { NEVER } from '../catalog/parsers/key-expiry.ts';
+import { NEVER } from '../catalog/parsers/security/key-expiry.ts';
 import type { Diagnostic, FactRow } from '../catalog/types.ts';
 import { parseAnswer } from '../catalog/wire.ts';
 import { PraError } from '../errors.ts';

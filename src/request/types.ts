@@ -26,6 +26,17 @@ export type State =
   | 'NEVER_STARTED'
   | 'SENT_NO_RETURN';
 
+/** Why a request ended, or is about to, where its state alone does not say. */
+export type Ending =
+  | 'undecided' // nobody signed in time
+  | 'half_signed' // fewer people than its host asks for signed in time
+  | 'unexecuted' // approved, and not dispatched in time
+  | 'taken_back' // signed, and a person or the requester said no afterwards
+  | 'stayed_off' // its host was to be switched off, and has not answered since
+  | 'rebooted' // its host has restarted and has no record of it
+  | 'refused' // its host has no record of it and burns nothing, or cannot be asked
+  | 'closed'; // a person said so, not its host
+
 /** Who calls: a principal and the program it came through (`alice/cli`, `alice/claude-desktop`). `[A-Za-z0-9@._-]{1,64}` each. */
 export interface Caller {
   readonly principal: string;
@@ -154,7 +165,7 @@ export interface Approval {
 
 /**
  * A request as the store keeps it. Times are milliseconds since the epoch; those of deadlines (`offeredAt`, `decideBy`,
- * `executeBy`) are the store's own steady time, to be compared with `Store.time()` only: no step of the wall clock moves them.
+ * `executeBy`, `dispatchedAt`) are the store's own steady time, to be compared with `Store.time()` only: no step of the wall clock moves them.
  */
 export interface StoredRequest {
   readonly id: RequestId;
@@ -193,6 +204,11 @@ export interface StoredRequest {
   readonly renewOf: RequestId | undefined;
   /** The process that dispatched it, as `Processes` (ports.ts) names it. */
   readonly dispatcher: string | undefined;
+  /** When that was. Steady. */
+  readonly dispatchedAt: number | undefined;
+  /** Whether the host has ever said that it has claimed it. */
+  readonly isClaimed: boolean;
+  readonly ending: Ending | undefined;
   /** The ended request that this one takes back. */
   readonly undoOf: RequestId | undefined;
 }

@@ -1,11 +1,14 @@
-import { nextStep, undoStep } from '../messages/next-en.ts';
+import { endingWords, nextStep, renewStep, undoStep } from '../messages/next-en.ts';
 import type { RequestView } from './desk.ts';
-import { isTerminal } from './lifecycle.ts';
+import type { HostWarning } from './host-warnings.ts';
+import { isRenewable } from './ending.ts';
+import { FormError } from './form-error.ts';
+import { isOver } from './lifecycle.ts';
 import { mask } from './mask.ts';
 import { neutralise } from './neutralise.ts';
 import { parseOffer } from './offer.ts';
 import { parseReceipt } from './receipt.ts';
-import type { Offer, Receipt, StoredRequest } from './types.ts';
+import type { Offer, Receipt, State, StoredRequest } from './types.ts';
 
 /** Output of an action as it may be shown: neutralised and masked. */
 export interface ShownOutput {
@@ -40,8 +43,14 @@ export interface UndoHint {
   readonly args: Readonly<Record<string, unknown>>;
 }
 
-const nextOf = ({ id, state }: StoredRequest, undo: UndoHint | undefined): string => {
-  const step = nextStep[state].replaceAll('{id}', id);
+/** Words about an ending belong to the states that it can have led to. */
+const ENDED: readonly State[] = ['EXPIRED', 'REVOKE_UNCONFIRMED', 'REVOKED', 'SENT_NO_RETURN'];
+
+const nextOf = (request: StoredRequest, undo: UndoHint | undefined): string => {
+  const { id, state, ending } = request;
+  const why = ending === undefined || !ENDED.includes(state) ? '' : `${endingWords[ending]} `;
+  const renew = isRenewable(request) && ending !== 'taken_back' ? ` ${renewStep}` : '';
+  const step = `${why}${nextStep[state]}${renew}`.replaceAll('{id}', id);
   if (undo === undefined) return step;
   const args = Object.entries(undo.args).map(([name, value]) => `${name}=${String(value)}`);
   const back = undoStep.replaceAll('{id}', id).replaceAll('{action}', undo.action);
@@ -51,22 +60,36 @@ const nextOf = ({ id, state }: StoredRequest, undo: UndoHint | undefined): strin
 /** What others wrote (a host in its offer, a person in a note), fit to be shown on a line. */
 const shown = (text: string): string => mask(neutralise(text).text).text;
 
-const offerOf = (request: StoredRequest): Offer | undefined =>
-  request.offer === undefined ? undefined : parseOffer(request.offer.text);
+/** None where the database has another text than the host's: the request can still be shown, and is not approved (OFFER_INVALID). */
+const offerOf = ({ offer }: StoredRequest): Offer | undefined => {
+  try {
+    return offer === undefined ? undefined : parseOffer(offer.text);
+  } catch (error) {
+    if (error instanceof FormError) return undefined;
+    throw error;
+  }
+};
+
+/** What is known of a request besides what the store has of it. */
+export interface ViewExtras {
+  readonly output?: ShownOutput | undefined;
+  readonly undo?: UndoHint | undefined;
+  readonly warnings?: readonly HostWarning[];
+  readonly taint?: string | null;
+}
 
 /** The request as models and people see it. */
 export const viewOf = (
   request: StoredRequest,
   now: Moment,
-  output?: ShownOutput,
-  undo?: UndoHint,
+  { output, undo, warnings = [], taint = null }: ViewExtras = {},
 ): RequestView => {
   const receipt = request.receipt === undefined ? undefined : parseReceipt(request.receipt.text);
   const offer = offerOf(request);
   return {
     id: request.id,
     state: request.state,
-    terminal: isTerminal(request.state),
+    terminal: isOver(request.state),
     host: request.host,
     action: request.action,
     args: Object.fromEntries(request.args),
@@ -77,12 +100,14 @@ export const viewOf = (
     decided_by: request.decidedBy ?? null,
     signed_by: request.approvals.map(({ principal }) => principal),
     signatures_needed: offer?.requires.count ?? null,
-    decision_note: request.decisionNote === undefined ? null : shown(request.decisionNote),
+    decision_note: hasWords(request.decisionNote) ? shown(request.decisionNote) : null,
     created_at: new Date(request.createdAt).toISOString(),
     decide_by: new Date(now.wall + request.decideBy - now.steady).toISOString(),
     seconds_left: secondsLeft(request, now),
     argv: (offer?.argv ?? []).map(shown),
     refusal: request.refusal ?? null,
+    warnings,
+    taint,
     receipt: receipt === undefined ? null : shownReceipt(receipt),
     output: output?.text ?? null,
     output_truncated: output?.truncated ?? false,
@@ -91,6 +116,9 @@ export const viewOf = (
     next: nextOf(request, undo),
   };
 };
+
+/** Nobody has to say why they deny or take back. */
+const hasWords = (note: string | undefined): note is string => note !== undefined && note !== '';
 
 /** The facts in a receipt are the host's words, whoever signed them. */
 const shownReceipt = ({ hostKey: _hostKey, evidence, ...rest }: Receipt): RequestView['receipt'] => ({

@@ -1,13 +1,11 @@
 import type { LifecycleEvent } from '../request/lifecycle.ts';
+import { hostTakesUntil } from '../request/host-window.ts';
 import { COSIGN_MS } from '../request/ticket-for.ts';
-import type { StoredRequest } from '../request/types.ts';
+import type { Ending, StoredRequest } from '../request/types.ts';
 
 /** Until when the next decision can be made after this event: the first of several signatures gives time for the others, once. */
 export const decideBy = (event: LifecycleEvent, request: StoredRequest, now: number): number =>
   event === 'cosign' && request.signatures.length === 0 ? now + COSIGN_MS : request.decideBy;
-
-/** How long a host takes an offer after it made it, at most: with one signature, and where it asks for more (docs/wire-protocol.md). */
-const OFFER_MS = { one: 480_000, several: 1_200_000 } as const;
 
 /**
  * The second deadline once this event has set it, undefined for other events: until when an approved request may be dispatched;
@@ -31,10 +29,18 @@ export const executeBy = (
   }
 };
 
-const hostTakesUntil = (request: StoredRequest): number =>
-  request.offeredAt + (needsSeveral(request) ? OFFER_MS.several : OFFER_MS.one);
+/** What becomes of an overdue request: a signed ticket that its host could still take has to be burnt there before it is over. */
+export const lapse = (request: StoredRequest, now: number): 'unconfirm' | 'expire' =>
+  request.state !== 'REVOKE_UNCONFIRMED' && request.signatures.length > 0 && now <= hostTakesUntil(request)
+    ? 'unconfirm'
+    : 'expire';
 
-const needsSeveral = ({ offer }: StoredRequest): boolean => /^requires [2-9] /mu.test(offer?.text ?? '');
+/** Why a request in this state ends by its time alone. */
+export const lapseEnding = ({ state, signatures, ending }: StoredRequest): Ending => {
+  if (ending !== undefined) return ending;
+  if (state === 'APPROVED' || state === 'AUTO_APPROVED') return 'unexecuted';
+  return signatures.length === 0 ? 'undecided' : 'half_signed';
+};
 
 /** True from one millisecond after the deadline of its state; states without a deadline never are. */
 export const isOverdue = (request: StoredRequest, now: number): boolean => {

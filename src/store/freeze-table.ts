@@ -1,6 +1,13 @@
 import { z } from 'zod';
-import type { FreezeOrder, FreezeStore, LocalFreeze } from '../request/freezes.ts';
+import {
+  SPARE,
+  type FreezeOrder,
+  type FreezeStore,
+  type Lifting,
+  type LocalFreeze,
+} from '../request/freezes.ts';
 import type { LedgerEntry, LedgerRow } from '../request/ledger-entry.ts';
+import type { OtpProof } from '../request/otp-proof.ts';
 import type { Database, Statement } from './database.ts';
 import { broken } from './store-error.ts';
 
@@ -12,7 +19,7 @@ export interface FreezeTableParts {
   readonly database: Database;
   change<T>(work: () => T): T;
   read<T>(work: () => T): T;
-  append(entry: LedgerEntry): LedgerRow;
+  append(entry: LedgerEntry, otp?: OtpProof): LedgerRow;
   now(): number;
 }
 
@@ -42,6 +49,12 @@ const ORDER = `SELECT ${Object.keys(orderRow.shape).join(', ')} FROM freeze_orde
 /** Freezes that hold @host. */
 const HOLDING = `WHERE host IN (@host, '${EVERY}') AND NOT EXISTS (SELECT 1 FROM freeze_releases
   WHERE freeze = freezes.id AND freeze_releases.host IN (@host, '${EVERY}'))`;
+
+/** The last order of its host, among those that were needed. */
+const LAST = `rowid = (SELECT max(rowid) FROM freeze_orders WHERE host = one.host AND code IS NOT '${SPARE}')`;
+/** Its host was asked after it to lift its freeze, and did: the one in force then, so this one or a later one. */
+const LIFTED = `EXISTS (SELECT 1 FROM requests WHERE host = one.host AND action = 'unfreeze' AND state = 'SUCCEEDED'
+  AND (SELECT min(seq) FROM ledger WHERE request = requests.id) > (SELECT min(seq) FROM ledger WHERE request = one.id))`;
 
 /** The FreezeStore of freezes.ts on one connection. */
 export class FreezeTable implements FreezeStore {
@@ -99,18 +112,25 @@ export class FreezeTable implements FreezeStore {
     return row === undefined ? undefined : readFreeze(row);
   }
 
-  release(host: string, entry: LedgerEntry): void {
-    this.#parts.change(() => this.releaseWithin(host, this.#parts.append(entry).seq));
-  }
-
-  /** `release`, inside the transaction of what lifts it: that change's row tells of both. */
-  releaseWithin(host: string, seq: number): void {
-    this.#releaseOlder(host, seq, seq);
-    this.#run(
-      "UPDATE freeze_orders SET state = 'WITHDRAWN', updated_at = ? WHERE state = 'WAITING' AND host = ?",
-      this.#parts.now(),
-      host,
-    );
+  lift({ hosts, freezes, orders }: Lifting, entry: LedgerEntry, otp?: OtpProof): void {
+    this.#parts.change(() => {
+      const { seq } = this.#parts.append(entry, otp);
+      for (const id of freezes) {
+        if (hosts === 'all')
+          this.#run(
+            'INSERT OR IGNORE INTO freeze_releases (freeze, host, ledger_seq) SELECT id, host, ? FROM freezes WHERE id = ?',
+            seq,
+            id,
+          );
+        else for (const host of hosts) this.#release(host, seq, 'id = @only', id);
+      }
+      for (const id of orders)
+        this.#run(
+          "UPDATE freeze_orders SET state = 'WITHDRAWN', updated_at = ? WHERE state = 'WAITING' AND id = ?",
+          this.#parts.now(),
+          id,
+        );
+    });
   }
 
   /** For an `unfreeze` that succeeded: it lifts what stood when it was proposed, and nothing that somebody has frozen since. */
@@ -119,7 +139,7 @@ export class FreezeTable implements FreezeStore {
       .prepare<[string], number>('SELECT coalesce(min(seq), 0) FROM ledger WHERE request = ?')
       .pluck()
       .get(request);
-    this.#releaseOlder(host, seq, proposed ?? 0);
+    this.#release(host, seq, 'ledger_seq < @only', proposed ?? 0);
     this.#run(
       `UPDATE freeze_orders SET state = 'WITHDRAWN', updated_at = ? WHERE state = 'WAITING' AND host = ?
          AND EXISTS (SELECT 1 FROM ledger WHERE request = freeze_orders.id AND seq < ?)`,
@@ -129,13 +149,14 @@ export class FreezeTable implements FreezeStore {
     );
   }
 
-  #releaseOlder(host: string, seq: number, before: number): void {
+  /** Releases a host from those freezes that hold it and that the condition is true of. */
+  #release(host: string, seq: number, where: string, only: string | number): void {
     this.#parts.database
-      .prepare<[{ readonly host: string; readonly seq: number; readonly before: number }]>(
+      .prepare<[{ readonly host: string; readonly seq: number; readonly only: string | number }]>(
         `INSERT INTO freeze_releases (freeze, host, ledger_seq)
-         SELECT id, @host, @seq FROM freezes ${HOLDING} AND ledger_seq < @before`,
+         SELECT id, @host, @seq FROM freezes ${HOLDING} AND ${where}`,
       )
-      .run({ host, seq, before });
+      .run({ host, seq, only });
   }
 
   endReleased(hosts: readonly string[], entry: LedgerEntry): void {
@@ -159,20 +180,6 @@ export class FreezeTable implements FreezeStore {
     return found !== undefined;
   }
 
-  endAll(entry: LedgerEntry): void {
-    this.#parts.change(() => {
-      const { seq } = this.#parts.append(entry);
-      this.#run(
-        `INSERT OR IGNORE INTO freeze_releases (freeze, host, ledger_seq) SELECT id, host, ? FROM freezes`,
-        seq,
-      );
-      this.#run(
-        "UPDATE freeze_orders SET state = 'WITHDRAWN', updated_at = ? WHERE state = 'WAITING'",
-        this.#parts.now(),
-      );
-    });
-  }
-
   order(given: Parameters<FreezeStore['order']>[0], entry: LedgerEntry): void {
     this.#parts.change(() => {
       this.#parts.append(entry);
@@ -194,8 +201,7 @@ export class FreezeTable implements FreezeStore {
     return this.#parts.read(() =>
       this.#parts.database
         .prepare<[], unknown>(
-          `${ORDER} AS one WHERE state = 'WAITING' OR rowid = (SELECT max(rowid) FROM freeze_orders WHERE host = one.host)
-           ORDER BY rowid`,
+          `${ORDER} AS one WHERE state = 'WAITING' OR (${LAST} AND NOT (state = 'CONFIRMED' AND ${LIFTED})) ORDER BY rowid`,
         )
         .all()
         .map(readOrder),

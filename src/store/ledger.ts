@@ -16,6 +16,8 @@ export class Ledger {
   readonly #insert: Statement<LedgerColumns[]>;
   readonly #from: Statement<[number, number], unknown>;
   readonly #tail: Statement<[number], unknown>;
+  readonly #about: Statement<[string, string], unknown>;
+  readonly #alarms: LedgerRow[] = [];
 
   constructor(database: Database, clock: Clock) {
     this.#clock = clock;
@@ -28,6 +30,9 @@ export class Ledger {
       'SELECT * FROM ledger WHERE seq >= ? ORDER BY seq LIMIT ?',
     );
     this.#tail = database.prepare<[number], unknown>('SELECT * FROM ledger ORDER BY seq DESC LIMIT ?');
+    this.#about = database.prepare<[string, string], unknown>(
+      'SELECT * FROM ledger WHERE request = ? AND code = ? ORDER BY seq',
+    );
   }
 
   /** Writes the next row of the chain. Only inside an immediate transaction: nobody else may append in between. */
@@ -35,7 +40,13 @@ export class Ledger {
     const { seq, hash } = this.head();
     const row = chain(entry, seq + 1, new Date(this.#clock.now()).toISOString(), hash);
     this.#insert.run(writeLedgerRow(row));
+    if (row.kind === 'alarm') this.#alarms.push(row);
     return row;
+  }
+
+  /** Alarms since the last call, to be told after their commit. */
+  takeAlarms(): readonly LedgerRow[] {
+    return this.#alarms.splice(0);
   }
 
   /** The last row's number and hash; 0 and 64 zeros when there is none. */
@@ -50,13 +61,17 @@ export class Ledger {
 
   /** The last rows, oldest first. Throws STORE_BROKEN for a row that cannot be read. */
   tail(count: number): readonly LedgerRow[] {
-    return this.#tail
-      .all(count)
-      .map((row) => {
-        const read = readLedgerRow(row);
-        if (read === undefined) throw broken('a ledger row is malformed');
-        return read;
-      })
-      .reverse();
+    return this.#tail.all(count).map(readable).reverse();
+  }
+
+  /** The rows with this code about one request, oldest first. Throws STORE_BROKEN for one that cannot be read. */
+  about(request: string, code: string): readonly LedgerRow[] {
+    return this.#about.all(request, code).map(readable);
   }
 }
+
+const readable = (row: unknown): LedgerRow => {
+  const read = readLedgerRow(row);
+  if (read === undefined) throw broken('a ledger row is malformed');
+  return read;
+};

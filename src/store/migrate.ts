@@ -7,6 +7,9 @@ import { steadyTimeAndSignatures } from './migrations/0003-steady-time-and-signa
 import { signaturesGrow } from './migrations/0004-signatures-grow.ts';
 import { otp } from './migrations/0005-otp.ts';
 import { freezes } from './migrations/0006-freezes.ts';
+import { otpNotices } from './migrations/0007-otp-notices.ts';
+import { endings } from './migrations/0008-endings.ts';
+import { ledgerByRequest } from './migrations/0009-ledger-by-request.ts';
 
 /** Forward only: a published one is never edited; the n-th takes the schema from version n-1 to n. */
 const MIGRATIONS: readonly string[] = [
@@ -16,6 +19,9 @@ const MIGRATIONS: readonly string[] = [
   signaturesGrow,
   otp,
   freezes,
+  otpNotices,
+  endings,
+  ledgerByRequest,
 ];
 
 /** The schema version this program knows. */

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { LedgerRow } from '../request/ledger-entry.ts';
 import type { Clock, Store } from '../request/ports.ts';
 import { EXECUTE_MS } from '../request/ticket-for.ts';
 import { AuditMirror, type StoreWarning } from './audit-mirror.ts';
@@ -23,6 +24,8 @@ export interface StoreOptions {
   readonly executeMs?: number;
   /** For the log: what must not stop a change. */
   readonly onWarning?: (code: StoreWarning) => void;
+  /** For the log: a committed row of kind `alarm`. */
+  readonly onAlarm?: (row: LedgerRow) => void;
 }
 
 /**
@@ -44,10 +47,10 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
     const ledger = new Ledger(database, options.clock);
     const mirror = new AuditMirror(database, ledger, auditDir, (code) => options.onWarning?.(code));
     mirror.catchUp();
-    const { clock } = options;
+    const { clock, onAlarm = () => undefined } = options;
     const steady = new SteadyTime(database, clock);
     const executeMs = Math.min(options.executeMs ?? EXECUTE_MS, EXECUTE_MS);
-    const store = new SqliteStore({ database, ledger, mirror, clock, steady, executeMs });
+    const store = new SqliteStore({ database, ledger, mirror, clock, steady, executeMs, onAlarm });
     // What nobody decided while no process of ours ran.
     store.expireDue();
     return store;

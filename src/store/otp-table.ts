@@ -7,6 +7,7 @@ import {
   TRIES_UNTIL_LOCK,
   type OtpAttempt,
   type OtpEnrolment,
+  type OtpNotice,
 } from '../request/otp-store.ts';
 import { isRequestId } from '../request/request-id.ts';
 import type { Database } from './database.ts';
@@ -57,6 +58,14 @@ export class OtpTable {
     }));
   }
 
+  /** The principal under whose name a key is enrolled. */
+  ownerOf(key: string): string | undefined {
+    return this.#database
+      .prepare<[string], string>('SELECT principal FROM otp_enrolments WHERE key = ?')
+      .pluck()
+      .get(key);
+  }
+
   insert(enrolment: OtpEnrolment): void {
     const { principal, id, key, keyType, sealed, lastStep, enrolledAt, recoverySalt } = enrolment;
     this.#database
@@ -104,12 +113,12 @@ export class OtpTable {
   }
 
   /**
-   * Burns the proof's step or recovery code, and takes its attempt back. Throws OTP_USED when somebody was faster or the enrolment
-   * is another one. Gives the row to write besides, for a recovery code.
+   * Burns the proof's step or recovery code. Throws OTP_USED when somebody was faster or the enrolment is another one. Gives the row to
+   * write besides, for a recovery code.
    */
   spend(proof: OtpProof, entry: LedgerEntry, wall: number): LedgerEntry | undefined {
     if (!isOtpProof(proof)) throw new PraError('INTERNAL');
-    const { principal, enrolment, attempt, by } = proof;
+    const { principal, enrolment, by } = proof;
     const burned =
       by.kind === 'code'
         ? this.#run(
@@ -127,11 +136,10 @@ export class OtpTable {
             by.position,
             principal,
           );
-    const taken = this.#run('DELETE FROM otp_attempts WHERE seq = ? AND principal = ?', attempt, principal);
-    if (burned !== 1 || taken !== 1) throw new PraError('OTP_USED');
-    this.#run('DELETE FROM otp_locks WHERE principal = ? AND attempt = ?', principal, attempt);
+    if (burned !== 1) throw new PraError('OTP_USED');
     if (by.kind === 'code') return undefined;
     this.unlock(principal);
+    this.notice(principal, 'recovery', wall);
     const left = this.#number(
       'SELECT count(*) FROM otp_recovery WHERE enrolment = ? AND used_at IS NULL',
       enrolment,
@@ -143,6 +151,29 @@ export class OtpTable {
       ...(entry.request === undefined ? {} : { request: entry.request }),
       detail: { approver: principal, severity: 'HIGH', subject: proof.subject, left: left ?? 0 },
     };
+  }
+
+  /** The attempt was right: it counts no more, nor does the lock that it set. */
+  acquit({ seq }: OtpAttempt): void {
+    this.#run('DELETE FROM otp_attempts WHERE seq = ?', seq);
+    this.#run('DELETE FROM otp_locks WHERE attempt = ?', seq);
+  }
+
+  /** Notices that nobody has acknowledged, oldest first. */
+  notices(): readonly OtpNotice[] {
+    return this.#database
+      .prepare<[], OtpNotice>(
+        'SELECT seq, principal, kind, at FROM otp_notices WHERE read_by IS NULL ORDER BY seq',
+      )
+      .all();
+  }
+
+  notice(principal: string, kind: OtpNotice['kind'], wall: number): void {
+    this.#run('INSERT INTO otp_notices (principal, kind, at) VALUES (?, ?, ?)', principal, kind, wall);
+  }
+
+  acknowledge(seq: number, by: string): void {
+    this.#run('UPDATE otp_notices SET read_by = ? WHERE seq <= ? AND read_by IS NULL', by, seq);
   }
 
   /** Ends the lock; what was counted for it counts no more, except for the requests it was about. */

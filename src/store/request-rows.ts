@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RequestPatch } from '../request/ports.ts';
-import type { State, StoredRequest } from '../request/types.ts';
+import type { Ending, State, StoredRequest } from '../request/types.ts';
 import { broken } from './store-error.ts';
 
 const STATES = [
@@ -25,6 +25,17 @@ const STATES = [
   'NEVER_STARTED',
   'SENT_NO_RETURN',
 ] as const satisfies readonly State[];
+
+const ENDINGS = [
+  'undecided',
+  'half_signed',
+  'unexecuted',
+  'taken_back',
+  'stayed_off',
+  'rebooted',
+  'refused',
+  'closed',
+] as const satisfies readonly Ending[];
 
 /** JSON in a column. Invalid JSON is an issue of the row, not an exception. */
 const json = <T extends z.ZodType>(inner: T) =>
@@ -81,6 +92,9 @@ const rowSchema = z.strictObject({
   undo_of: id.nullable(),
   ledger_seq: z.int().positive(),
   dispatcher: text,
+  dispatched_at: time.nullable(),
+  claimed: z.int().min(0).max(1),
+  ending: z.enum(ENDINGS).nullable(),
 });
 
 /** The columns of `requests`, in one order for every statement. */
@@ -125,6 +139,9 @@ export const readRow = (row: unknown): StoredRequest => {
     renewOf: data.renew_of ?? undefined,
     undoOf: data.undo_of ?? undefined,
     dispatcher: data.dispatcher ?? undefined,
+    dispatchedAt: data.dispatched_at ?? undefined,
+    isClaimed: data.claimed === 1,
+    ending: data.ending ?? undefined,
   };
 };
 
@@ -160,6 +177,9 @@ export const writeRow = (request: StoredRequest, ledgerSeq: number): RequestRow 
   undo_of: request.undoOf ?? null,
   ledger_seq: ledgerSeq,
   dispatcher: request.dispatcher ?? null,
+  dispatched_at: request.dispatchedAt ?? null,
+  claimed: request.isClaimed ? 1 : 0,
+  ending: request.ending ?? null,
 });
 
 const PATCHABLE = {
@@ -177,6 +197,7 @@ const PATCHABLE = {
   approvals: true,
   dispatcher: true,
   incident: true,
+  ending: true,
 } as const satisfies Record<keyof RequestPatch, true>;
 
 /** Only the fields a patch may have: an object that happens to carry more changes nothing more. */

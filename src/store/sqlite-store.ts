@@ -1,5 +1,6 @@
 import { PraError } from '../errors.ts';
 import { isBuiltIn } from '../request/built-in.ts';
+import { expiredError, hasLapsed } from '../request/ending.ts';
 import { frozenError } from '../request/freezes.ts';
 import type { LedgerEntry, LedgerRow } from '../request/ledger-entry.ts';
 import { next, type LifecycleEvent } from '../request/lifecycle.ts';
@@ -10,17 +11,18 @@ import type { State, StoredRequest } from '../request/types.ts';
 import type { AuditMirror } from './audit-mirror.ts';
 import { CommitWatch } from './commit-watch.ts';
 import type { Database } from './database.ts';
-import { decideBy, executeBy, isOverdue } from './deadlines.ts';
+import { decideBy, executeBy, isOverdue, lapse, lapseEnding } from './deadlines.ts';
 import { FreezeTable } from './freeze-table.ts';
 import type { Ledger } from './ledger.ts';
 import { OtpTable } from './otp-table.ts';
 import { RequestTable } from './request-table.ts';
 import { patched } from './request-rows.ts';
+import { SilenceTable } from './silence-table.ts';
 import type { SteadyTime } from './steady-time.ts';
 import { guarded } from './store-error.ts';
 import { verifyLedger, type Verified } from './verify-ledger.ts';
 
-/** Who closes what nobody decided in time. */
+/** Who ends what was not decided or executed in time. */
 const CLOSER = 'mcp-pra/store';
 
 export interface StoreParts {
@@ -31,6 +33,8 @@ export interface StoreParts {
   readonly steady: SteadyTime;
   /** From the approval to the dispatch, at most. Milliseconds. */
   readonly executeMs: number;
+  /** A committed row that somebody has to look at. */
+  readonly onAlarm: (row: LedgerRow) => void;
 }
 
 /** The Store of ports.ts on one connection. Everything that SQLite throws comes out as STORE_BROKEN. */
@@ -38,6 +42,7 @@ export class SqliteStore implements Store {
   readonly #parts: StoreParts;
   readonly #requests: RequestTable;
   readonly #otp: OtpTable;
+  readonly #silences: SilenceTable;
   readonly freezes: FreezeTable;
   readonly #watch: CommitWatch;
   /** Commits of this connection, which its own data_version does not show. */
@@ -49,11 +54,12 @@ export class SqliteStore implements Store {
     this.#parts = parts;
     this.#requests = new RequestTable(parts.database);
     this.#otp = new OtpTable(parts.database);
+    this.#silences = new SilenceTable(parts.database);
     this.freezes = new FreezeTable({
       database: parts.database,
       change: (work) => this.#change(work),
       read: (work) => this.#read(work),
-      append: (entry) => parts.ledger.append(entry),
+      append: (entry, otp) => this.#append(entry, otp),
       now: () => this.#now(),
     });
     this.#watch = new CommitWatch(`${parts.database.name}-wal`, () => this.#version());
@@ -80,10 +86,9 @@ export class SqliteStore implements Store {
       const now = this.time();
       if (isOverdue(request, now) && needsTime(event)) {
         // Committed, and only then refused.
-        this.#expire(request);
-        return undefined;
+        return expiredError(this.#lapse(request, now));
       }
-      if (request.state === 'EXPIRED' && needsTime(event)) return undefined;
+      if (hasLapsed(request) && needsTime(event)) return expiredError(request);
       const state = next(request.state, event);
       if (state === undefined) throw new PraError('STATE_CONFLICT', { id, state: request.state, event });
       // Of two who sign at the same moment the second one looks again: no signature is lost.
@@ -93,20 +98,38 @@ export class SqliteStore implements Store {
         throw new PraError('SIGNED_MEANWHILE', { id });
       if (STARTS.includes(event) && !isBuiltIn(request.action)) this.#refuseFrozen(request.host);
       const { seq } = this.#append(entry, otp);
-      const changed = { ...patched(request, patch), state, updatedAt: this.#now() };
+      const changed = {
+        ...patched(request, patch),
+        ...traces(event, request, now),
+        state,
+        updatedAt: this.#now(),
+      };
       if (event === 'succeed' && request.action === 'unfreeze') this.freezes.releaseBy(id, request.host, seq);
-      const until = executeBy(event, request, now, this.#parts.executeMs) ?? request.executeBy;
+      const until = executeBy(event, changed, now, this.#parts.executeMs) ?? request.executeBy;
       return this.#requests.update(
         { ...changed, decideBy: decideBy(event, request, now), executeBy: until },
         seq,
       );
     });
-    if (outcome === undefined) throw new PraError('REQUEST_EXPIRED', { id });
+    if (outcome instanceof PraError) throw outcome;
     return outcome;
   }
 
   time(): number {
     return this.#parts.steady.now();
+  }
+
+  noteSilence(id: string): number {
+    const { clock } = this.#parts;
+    return this.#change(() => {
+      const now = this.time();
+      return this.#silences.note(id, now, Math.round(clock.awake?.() ?? now));
+    });
+  }
+
+  endSilence(id: string): void {
+    // Mostly there is none: no write lock for that.
+    if (guarded(() => this.#silences.has(id))) this.#change(() => this.#silences.end(id));
   }
 
   expireDue(): number {
@@ -115,7 +138,7 @@ export class SqliteStore implements Store {
     if (guarded(() => this.#requests.due(now)).length === 0) return 0;
     return this.#change(() => {
       const due = this.#requests.due(now);
-      for (const request of due) this.#expire(request);
+      for (const request of due) this.#lapse(request, now);
       return due.length;
     });
   }
@@ -129,23 +152,41 @@ export class SqliteStore implements Store {
     enrolments: () => this.#read(() => this.#otp.enrolments()),
     enrol: (enrolment, entry, proof) =>
       this.#change(() => {
-        this.#append(entry, proof);
-        this.#otp.remove(enrolment.principal);
+        const { principal, key } = enrolment;
+        const owner = this.#otp.ownerOf(key);
+        if (owner !== undefined && owner !== principal)
+          throw new PraError('KEY_ENROLLED', { principal: owner });
+        if (this.#otp.enrolments(principal)[0]?.id !== proof?.enrolment)
+          throw new PraError('OTP_REPLACED', { principal });
+        const isUnproven = this.#otp
+          .notices()
+          .some((notice) => notice.principal === principal && notice.kind === 'forced');
+        this.#append(isUnproven ? alarmOf(entry) : entry, proof);
+        if (isUnproven) this.#otp.notice(principal, 'unproven', this.#now());
+        this.#otp.remove(principal);
         this.#otp.insert(enrolment);
       }),
-    forget: (principal, entry) =>
+    forget: (principal, entry, proof) =>
       this.#change(() => {
-        const was = this.#otp.remove(principal);
-        if (was) this.#append(entry, undefined);
-        return was;
+        if (this.#otp.enrolments(principal).length === 0) return false;
+        this.#append(proof === undefined ? alarmOf(entry) : entry, proof);
+        if (proof === undefined) this.#otp.notice(principal, 'forced', this.#now());
+        return this.#otp.remove(principal);
       }),
     attempt: (principal, subject, way) =>
       this.#change(() => this.#otp.attempt(principal, subject, way, this.time())),
+    acquit: (attempt) => this.#change(() => this.#otp.acquit(attempt)),
     lockedFor: (principal) => this.#read(() => this.#otp.lockedFor(principal, this.time())),
     unlock: (principal, entry, proof) =>
       this.#change(() => {
         this.#append(entry, proof);
         this.#otp.unlock(principal);
+      }),
+    notices: () => this.#read(() => this.#otp.notices()),
+    acknowledge: (seq, entry, proof) =>
+      this.#change(() => {
+        this.#append(entry, proof);
+        this.#otp.acknowledge(seq, proof.principal);
       }),
   };
 
@@ -178,6 +219,10 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#parts.ledger.tail(count));
   }
 
+  rowsAbout(request: string, code: string): readonly LedgerRow[] {
+    return this.#read(() => this.#parts.ledger.about(request, code));
+  }
+
   verifyLedger(): Verified {
     const { database, ledger, mirror } = this.#parts;
     return this.#read(() => verifyLedger(database, ledger, mirror));
@@ -206,17 +251,23 @@ export class SqliteStore implements Store {
     if (freeze !== undefined) throw frozenError(host, freeze);
   }
 
-  #expire(request: StoredRequest): void {
+  #lapse(request: StoredRequest, now: number): StoredRequest {
+    const event = lapse(request, now);
     const { seq } = this.#parts.ledger.append({
       kind: 'expiry',
-      code: 'expire',
+      code: event,
       actor: CLOSER,
       host: request.host,
       subject: request.action,
       request: request.id,
-      detail: { from: request.state },
+      detail: { from: request.state, ending: lapseEnding(request) },
     });
-    this.#requests.update({ ...request, state: 'EXPIRED', updatedAt: this.#now() }, seq);
+    const until = executeBy(event, request, now, this.#parts.executeMs) ?? request.executeBy;
+    const ended = { ...request, ending: lapseEnding(request), executeBy: until, updatedAt: this.#now() };
+    return this.#requests.update(
+      { ...ended, state: event === 'expire' ? 'EXPIRED' : 'REVOKE_UNCONFIRMED' },
+      seq,
+    );
   }
 
   /** One immediate transaction, and after its commit the mirror and those who wait. */
@@ -226,10 +277,14 @@ export class SqliteStore implements Store {
       this.#parts.steady.keep();
       return done;
     };
-    const result = guarded(() => this.#parts.database.transaction(whole).immediate());
+    const { database, ledger } = this.#parts;
+    // Of a transaction that was rolled back.
+    ledger.takeAlarms();
+    const result = guarded(() => database.transaction(whole).immediate());
     this.#commits += 1;
     this.#parts.mirror.catchUp();
     this.#watch.check();
+    for (const row of ledger.takeAlarms()) this.#parts.onAlarm(row);
     return result;
   }
 
@@ -249,6 +304,31 @@ export class SqliteStore implements Store {
     return this.#parts.clock.now();
   }
 }
+
+/** The same row for whoever looks for alarms. */
+const alarmOf = (entry: LedgerEntry): LedgerEntry => ({
+  ...entry,
+  kind: 'alarm',
+  detail: { ...entry.detail, severity: 'HIGH' },
+});
+
+/** What an event leaves behind besides its patch. */
+const traces = (event: LifecycleEvent, request: StoredRequest, now: number): Partial<StoredRequest> => {
+  switch (event) {
+    case 'dispatch':
+      return { dispatchedAt: now };
+    case 'accept':
+      return { isClaimed: true };
+    case 'unconfirm':
+      return { ending: 'taken_back' };
+    case 'expire':
+      return { ending: lapseEnding(request) };
+    case 'close':
+      return { ending: 'closed' };
+    default:
+      return {};
+  }
+};
 
 const keepsSignatures = ({ signatures }: StoredRequest, patch: RequestPatch): boolean =>
   patch.signatures === undefined || signatures.every((one, index) => one === patch.signatures?.[index]);

@@ -30,9 +30,9 @@ UNITS = '/etc/systemd/system'
 SETTLE = 'mcp-pra-settle.service'
 TMPFILES = '/etc/tmpfiles.d/mcp-pra.conf'
 # Python modules that the programs import.
-PACKAGES = ('access', 'pra_run')
+PACKAGES = ('access', 'collecting', 'pra_run')
 # Folders below LIB that hold nothing but what is rendered here: anything else in them is stale.
-PROGRAM_FOLDERS = ('scripts', 'collectors', *PACKAGES)
+PROGRAM_FOLDERS = ('scripts', 'helpers', 'collectors', *PACKAGES)
 TABLE_FOLDERS = ('verbs', 'actions')
 
 # The verb `version` is no diagnostic of the catalog. Its definition digest is of these words, so that a client knows it.
@@ -71,15 +71,16 @@ def of_host(source):
 
 
 def program_files(placement):
-    """Programs, modules, scripts (byte for byte: definitions name their hashes), collectors, and VERSIONS with their hashes."""
+    """Programs, modules, scripts and helpers (byte for byte: definitions name their hashes), collectors, and VERSIONS with their hashes."""
     bin_, lib, source = placement.places['BIN'], placement.places['LIB'], placement.source
     files = {f'{bin_}/{name}': (0o755, _render(source / name, placement)) for name in PROGRAMS if (source / name).exists()}
     files |= {f'{lib}/{name}': (0o755, _render(source / name, placement)) for name in ROOT_PROGRAMS}
     for package in PACKAGES:
         for module in sorted((source / package).glob('*.py')):
             files[f'{lib}/{package}/{module.name}'] = (0o644, _render(module, placement))
-    for script in sorted((source / 'scripts').iterdir()):
-        files[f'{lib}/scripts/{script.name}'] = (0o755, script.read_bytes())
+    for folder in ('scripts', 'helpers'):
+        for script in sorted((source / folder).glob('*')):
+            files[f'{lib}/{folder}/{script.name}'] = (0o755, script.read_bytes())
     for collector in sorted((source / 'collectors').iterdir()):
         if collector.is_file():
             files[f'{lib}/collectors/{collector.name}'] = (0o755, _render(collector, placement))

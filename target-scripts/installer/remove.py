@@ -10,11 +10,12 @@ import re
 import signal
 import time
 
+from collecting.log_permissions import withdraw
 from pra_run.form import ID
 
 from . import sshd
 from .account import ACCOUNTS
-from .programs import CANONICAL
+from .programs import CANONICAL, READER
 from .refusal import Refusal
 
 ETC = CANONICAL['ETC']
@@ -30,6 +31,7 @@ def remove(site, host):
     uids = close_channels(host)
     # One more may have begun before the switch was thrown.
     require_no_action(host)
+    close_logs(host)
     for name in ORDER:
         importlib.import_module(f'installer.{name}').remove(site, host)
         # Each step stays even when a later one fails: half removed is closed, and the next try goes on from there.
@@ -67,6 +69,17 @@ def close_channels(host):
         time.sleep(0.05)
     host.finish_step()
     return uids
+
+
+def close_logs(host):
+    """While the account is still there: whoever gets its number later must not find log files open to them."""
+    reader = host.account(READER)
+    if reader is None or host.check:
+        return
+    host.act([SYSTEMCTL, 'stop', 'mcp-pra-collect-named_logs.timer', 'mcp-pra-collect-named_logs.service'], ok=None)
+    taken, _ = withdraw('/var/log', reader.pw_uid, set())
+    if taken:
+        host.note('changed', 'closed', f'{taken} log files and folders below /var/log to {READER}')
 
 
 def processes_of(uids):

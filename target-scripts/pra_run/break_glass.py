@@ -34,7 +34,7 @@ def join(host, claims, permit):
         }
     elif session['incident'] != permit.incident or not is_open(host, session):
         raise Refusal('BREAK_GLASS_REVIEW')
-    _write(claims, {**session, 'ids': [*session['ids'], permit.ticket['id']]})
+    _write(claims, {**session, 'ids': list(dict.fromkeys([*session['ids'], permit.ticket['id']]))})
 
 
 def is_open(host, session):
@@ -44,23 +44,27 @@ def is_open(host, session):
 
 
 def facts_of(claims, incident):
-    """What a reviewer reads, as facts of an offer: who opened it when, and what ran. NOTHING_TO_REVIEW unless this incident waits for a review."""
+    """What a reviewer reads, as facts of an offer: who opened it when by which ticket, and what ran. Of a run whose claim is gone, or cannot be
+    read, nothing but its id is known. NOTHING_TO_REVIEW unless this incident waits for a review."""
     session = read(claims)
     if session is None or session['reviewed'] is not None or session['incident'] != incident:
         raise Refusal('NOTHING_TO_REVIEW')
-    runs = [claim for claim in (claims.find(id) for id in session['ids']) if claim is not None]
+    ids = session['ids']
     facts = [('break_glass', name, _encode(session[name])) for name in ('incident', 'opened', 'principal')]
-    facts.append(('break_glass', 'runs', str(len(runs))))
-    for at, claim in enumerate(runs[:MAX_RUNS_TOLD]):
-        args = ' '.join(f'{name}={value}' for name, value in claim['args'])
-        told = {'action': claim['action'], 'args': args, 'by': ','.join(claim['principals']), 'id': claim['id'], 'state': _state(claims, claim)}
-        facts += [(f'run_{at + 1:02}', name, _encode(value)) for name, value in told.items()]
+    facts += [('break_glass', 'id', ids[0]), ('break_glass', 'runs', str(len(ids)))]
+    for at, id in enumerate(ids[:MAX_RUNS_TOLD]):
+        facts += [(f'run_{at + 1:02}', name, _encode(value)) for name, value in _tell(claims, id).items()]
     return facts
 
 
-def _state(claims, claim):
-    result = claims.result(claim['id'])
-    return result['state'] if result is not None else 'RUNNING' if claims.is_running(claim) else ''
+def _tell(claims, id):
+    claim = next(iter(claims.among([id])), None)
+    if claim is None:
+        return {'action': '', 'args': '', 'by': '', 'id': id, 'state': 'unknown'}
+    result = claims.result(id)
+    state = result['state'] if result is not None else 'RUNNING' if claims.is_running(claim) else ''
+    args = ' '.join(f'{name}={value}' for name, value in claim['args'])
+    return {'action': claim['action'], 'args': args, 'by': ','.join(claim['principals']), 'id': id, 'state': state}
 
 
 def _encode(value):
@@ -68,14 +72,16 @@ def _encode(value):
 
 
 def check_reviewer(host, permit):
-    """REVIEWER_OPENED when who opened the session reviews it although somebody else could."""
+    """REVIEWER_OPENED when who opened the session, or approved what ran in it, reviews it although somebody else could."""
     from .claims import Claims
     from .verify import namespace_of
 
-    opener = read(Claims(host))['principal']
-    if any(principal != opener for principal in permit.principals):
+    claims = Claims(host)
+    session = read(claims)
+    involved = {session['principal'], *(principal for claim in claims.among(session['ids']) for principal in claim['principals'])}
+    if any(principal not in involved for principal in permit.principals):
         return
-    others = [signer for signer in permit.keyring.signers if signer.principal != opener and namespace_of('HIGH') in signer.namespaces]
+    others = [signer for signer in permit.keyring.signers if signer.principal not in involved and namespace_of('HIGH') in signer.namespaces]
     if not all(permit.keyring.is_revoked(signer.key_type, signer.key_base64) for signer in others):
         raise Refusal('REVIEWER_OPENED')
 
@@ -91,12 +97,21 @@ def close(_host, claims, permit):
 
 
 def describe(host, claims):
-    """What `version` says: the last session, or None."""
-    session = read(claims)
+    """What `version` says: the last session by the ticket that opened it, None when there is none, `unreadable` when nobody can say."""
+    try:
+        session = read(claims)
+    except Refusal:
+        return 'unreadable'
     if session is None:
         return None
-    told = {name: session[name] for name in ('incident', 'principal', 'opened')}
+    told = {'id': session['ids'][0], **{name: session[name] for name in ('incident', 'principal', 'opened')}}
     return {**told, 'open': is_open(host, session), 'reviewed': session['reviewed'] is not None}
+
+
+def ids_to_review(claims):
+    """The tickets of a session that waits for its review: what they did must not be forgotten before. STATE_BAD when nobody can say."""
+    session = read(claims)
+    return [] if session is None or session['reviewed'] is not None else session['ids']
 
 
 # --- the file
@@ -112,7 +127,7 @@ def _read(path):
     try:
         with open(path, 'rb') as file:
             session = json.loads(file.read())
-        if set(session) != {'v', 'n', 'incident', 'principal', 'opened', 'boot_id', 'boottime_ms', 'ids', 'reviewed'}:
+        if set(session) != {'v', 'n', 'incident', 'principal', 'opened', 'boot_id', 'boottime_ms', 'ids', 'reviewed'} or not session['ids']:
             raise ValueError('not a session')
     except FileNotFoundError:
         return None

@@ -6,14 +6,13 @@ Each claims its id and ends in a final receipt. What they change are a switch (`
 import os
 import re
 
-from . import break_glass, form, tables
+from . import break_glass, form, switch
 from .caller import Answer
 from .host import boottime_ms, wallclock
 from .refusal import Refusal
 
 IMPACTS = {'freeze': 'MEDIUM', 'unfreeze': 'HIGH', 'review': 'HIGH'}
 PREPARED = ('unfreeze', 'review')  # a freeze needs no offer: it must not wait for one
-MAX_SWITCH = 4096
 
 
 def action_of(word):
@@ -87,11 +86,11 @@ def look(host, claims, word, args):
 
     files = [(digest, form.encode_percent(path.encode('utf-8'))) for digest, path in precheck.hash_program(f'{host.bin}/pra-run')]
     if word == 'unfreeze':
-        frozen = read_frozen(host)
+        frozen = switch.read(host)
         if frozen is None:
             raise Refusal('NOT_FROZEN')
-        facts = [('frozen', name, _write(value)) for name, value in frozen.items()]
-        return ['mcp-pra', word], files, sorted(facts)
+        switch.check_liftable(host)
+        return ['mcp-pra', word], files, [('frozen', name, _write(frozen[name])) for name in ('by', 'id', 'reason', 'since')]
     incident = dict(args)['incident']
     return ['mcp-pra', word, incident], files, sorted(break_glass.facts_of(claims, incident))
 
@@ -110,14 +109,13 @@ def _write(value):
 def carry_out(host, word, data, answer: Answer, request):
     """Verifies, claims, does and receipts a `freeze`, `unfreeze` or `review`."""
     from . import claiming, verify
-    from .claims import Claims, lock
+    from .claims import Claims
+    from .lock import lock
 
     permit = verify.verify_built_in(host, word, data)
     request.permit(permit)
     claims = Claims(host)
     claims.prepare_folders()
-    if word == 'freeze' and claiming.earlier_claim(claims, permit) is None:
-        throw_switch(host, permit)  # first of all: whoever waits for the lock to start something looks at it again
     with claiming.Shielded(), lock(host, 'claim'):
         earlier = claiming.earlier_claim(claims, permit)
         claim = earlier or _claim(host, claims, permit, word)
@@ -125,14 +123,15 @@ def carry_out(host, word, data, answer: Answer, request):
     for code in warnings_of(host, permit):
         answer.event('warning', code=code)
     if earlier is None:
-        answer.event('claimed', id=claim['id'], durable=claim['durable'])
+        answer.claimed(claims, claim)
     answer.event('receipt', **claims.state_receipt(claim))
     if earlier is not None:
         raise Refusal('REPLAYED')
 
 
 def _claim(host, claims, permit, word):
-    """Under the lock: looks again, claims, does it. The claim of what lifts a protection stands before anything is lifted."""
+    """Under the lock: looks again, claims, does it. A freeze stands before its claim, so that no claim says what is not so; the claim of
+    what lifts a protection stands before anything is lifted."""
     from . import claiming, verify
 
     check_unchanged(host, claims, permit, word)
@@ -140,9 +139,11 @@ def _claim(host, claims, permit, word):
         raise Refusal('DISABLED')
     verify.check_signers_again(host, permit)
     claims.renew_ballast()
-    claim = {**claiming.make_claim(host, claims, permit, None), 'is_fence': False}
+    if word == 'freeze':
+        switch.throw(host, permit)
+        return claims.claim(claiming.make_claim(host, claims, permit, result=switch.outcome_of(host, permit)))
+    claim = claims.claim(claiming.make_claim(host, claims, permit))
     began, started = boottime_ms(), wallclock()
-    claim['durable'] = claims.claim(claim)
     if claims.start(claim['id'], os.getpid()):
         is_done = DEEDS[word](host, claims, permit)
         times = {'started': started, 'finished': wallclock(), 'duration_ms': str(boottime_ms() - began)}
@@ -170,60 +171,8 @@ def warnings_of(host, permit):
     return [*warnings, 'SOFTWARE_KEY'] if is_weak else warnings
 
 
-# --- the switch
-
-
-def throw_switch(host, permit):
-    """Freezes the host. Where /etc cannot be written the switch is in /run, until the next boot. One that is thrown stays as it is."""
-    import json
-
-    from .claims import link_file
-
-    reason = form.decode_percent(permit.ticket['reason']).decode('utf-8')
-    frozen = {'since': wallclock(), 'id': permit.ticket['id'], 'by': permit.principals[0], 'reason': reason}
-    for path in host.frozen_paths:
-        folder, _, name = path.rpartition('/')
-        try:
-            link_file(folder, name, (json.dumps(frozen) + '\n').encode('ascii'))
-            return
-        except FileExistsError:
-            return
-        except OSError:
-            continue
-    raise Refusal('NO_SPACE')
-
-
-def read_frozen(host):
-    """{by, id, reason, since} of the freeze in force, None for what is not known (root may have made the file by hand); None: not frozen."""
-    path = next((path for path in host.frozen_paths if os.path.lexists(path)), None)
-    if path is None:
-        return None
-    try:
-        said = tables.parse_json(tables.read_owned(path, host.owner_uid, MAX_SWITCH))
-    except (OSError, ValueError, RecursionError):
-        said = {}
-    said = said if isinstance(said, dict) else {}
-    patterns = {'by': form.WHO, 'id': form.ID, 'reason': r'[^\x00-\x1f\x7f]{1,400}', 'since': form.TIME}
-    return {name: _matching(said.get(name), pattern) for name, pattern in patterns.items()}
-
-
-def _matching(value, pattern):
-    return value if isinstance(value, str) and re.fullmatch(pattern, value) else None
-
-
 def _lift_switch(host, _claims, _permit):
-    for path in host.frozen_paths:
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-        except OSError:
-            return False
-    return True
+    return switch.lift(host)
 
 
-DEEDS = {
-    'freeze': lambda *_: True,  # done before the claim
-    'unfreeze': _lift_switch,
-    'review': break_glass.close,
-}
+DEEDS = {'unfreeze': _lift_switch, 'review': break_glass.close}

@@ -32,6 +32,13 @@ class Answer:
         except OSError:
             raise CallerGone from None
 
+    def claimed(self, claims, claim):
+        """Says so, and whether a power cut could make this host forget it."""
+        is_durable = claims.is_durable(claim)
+        if not is_durable:
+            self.event('warning', code='NOT_DURABLE')
+        self.event('claimed', id=claim['id'], durable=is_durable)
+
     def output(self, path, offset):
         """Sends what a file holds beyond an offset; the new offset."""
         import base64

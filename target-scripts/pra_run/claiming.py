@@ -1,5 +1,6 @@
 """Step 12 and the claim: under the host's lock everything is looked at once more, and then the ticket is used up."""
 
+import os
 import signal
 
 from . import break_glass, form
@@ -36,43 +37,42 @@ class Shielded:
 def claim_under_lock(host, claims, permit):
     """Step 12 and the claim: (earlier claim, None) for a replay, (None, claim) for a new one.
 
-    A person waits for the lock and looks again while holding it. An automatic run waits for nobody, and takes the lock that
-    people wait for only for the claim itself: its prechecks are done under a lock of its own.
+    Diagnostics may take their time, so they are asked under a lock that only others of the same kind wait for: people for people, and
+    automatic runs for nobody. The lock of the claims is for the claim alone: who stops something never waits for a diagnostic.
     """
-    from .claims import lock
+    from . import evidence, verify
+    from .lock import WAIT_SECONDS, lock
 
-    if not permit.is_auto:
-        with lock(host, 'claim'):
-            return check_and_claim(host, claims, permit, lambda: check_unchanged(host, permit))
-    with lock(host, 'auto', seconds=0):
+    seconds = 0 if permit.is_auto else WAIT_SECONDS
+    with lock(host, 'auto' if permit.is_auto else 'people', seconds):
         earlier = earlier_claim(claims, permit)
         if earlier is not None:
             return earlier, None
+        check_room(host, claims, permit)
         resolved = check_unchanged(host, permit)
-        with lock(host, 'claim', seconds=0):
-            return check_and_claim(host, claims, permit, lambda: resolved)
+        before = evidence.measure(resolved.answers, permit.action)
+        with lock(host, 'claim', seconds):
+            earlier = earlier_claim(claims, permit)  # it may have been burnt meanwhile
+            if earlier is not None:
+                return earlier, None
+            check_room(host, claims, permit)
+            verify.check_signers_again(host, permit)
+            claims.renew_ballast()
+            claim = make_claim(host, claims, permit, resolved, before)
+            check_switches(host, permit.ticket['action'])  # last of all: they may have been thrown until now
+            if permit.incident is not None:
+                break_glass.join(host, claims, permit)
+            return None, claims.claim(claim)
 
 
-def check_and_claim(host, claims, permit, look_again):
-    from . import verify
-    from .claims import check_auto_limits
+def check_room(host, claims, permit):
+    """BUSY while another action runs, AUTO_LIMITED beyond a budget."""
+    from .auto_budget import check_auto_limits
 
-    earlier = earlier_claim(claims, permit)
-    if earlier is not None:
-        return earlier, None
-    running = claims.running()
-    if any(permit.is_auto or not claim['is_auto'] for claim in running):
+    if any(permit.is_auto or not claim['is_auto'] for claim in claims.running()):
         raise Refusal('BUSY')
     if permit.is_auto:
         check_auto_limits(host, claims.all(), permit.action, permit.ticket['arg'])
-    resolved = look_again()
-    check_switches(host, permit.ticket['action'])  # they may have been thrown while this waited
-    verify.check_signers_again(host, permit)
-    claims.renew_ballast()
-    if permit.incident is not None:
-        break_glass.join(host, claims, permit)
-    claim = make_claim(host, claims, permit, resolved)
-    return None, {**claim, 'durable': claims.claim(claim)}
 
 
 def earlier_claim(claims, permit):
@@ -97,11 +97,11 @@ def check_unchanged(host, permit):
     return resolved
 
 
-def make_claim(host, claims, permit, resolved):
-    """All that is known, for the runner and for an auditor. `resolved` is None for what runs no program."""
+def make_claim(host, claims, permit, resolved=None, before=(), result=None):
+    """All that is known, for the runner and for an auditor. `resolved` is None for what runs no program, `result` for what is still to be done."""
     import base64
 
-    from . import evidence
+    from .processes import name_process
 
     ticket = permit.ticket
     return {
@@ -117,16 +117,19 @@ def make_claim(host, claims, permit, resolved):
         'principals': permit.principals,
         'offer': permit.offer_bytes.decode('ascii') if permit.offer_bytes is not None else None,
         'impact': permit.impact,
+        'incident': permit.incident,
         'is_auto': permit.is_auto,
-        'is_fence': resolved is None,
+        'is_fence': permit.action is None,
         'argv': resolved and resolved.argv,
         'precheck': permit.action['precheck'] if resolved else [],
         'verify': permit.action['verify'] if resolved else [],
         'ends': permit.action['ends'] if resolved else 'nothing',
-        'before': evidence.measure(resolved.answers, permit.action) if resolved else [],
+        'before': list(before),
+        'result': result,
         'files': permit.offer['file'] if permit.offer is not None else [],
         'limit': permit.action['limit'] if permit.action is not None else {'seconds': 0, 'bytes': 0},
         'cancellable': permit.action is not None and permit.action['cancellable'],
+        'launcher': name_process(os.getpid()),
         'claimed': wallclock(),
         'boot_id': host.boot_id,
         'boottime_ms': boottime_ms(),

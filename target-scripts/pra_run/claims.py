@@ -5,22 +5,23 @@ that is linked to its name, so it is there or it is not. Whoever links `started/
 """
 
 import errno
-import fcntl
-import json
 import os
 import time
 
 from . import form, keys
-from .host import boottime_ms, wallclock
+from .host import boottime_ms
+from .lock import held, lock
+from .processes import is_alive, name_process
 from .refusal import Refusal
+from .whole_files import create, link_file, read_json, replace_file, to_json, write_all
 
 BALLAST_BYTES = 262144
 BALLAST_ROOM = 16 * BALLAST_BYTES  # made again only where it does not matter
-LAUNCH_GRACE_MS = 60_000  # a claim that nobody has started for so long never will be
-LOCK_SECONDS = 15
-KEEP_SECONDS = 30 * 86400
-KEEP_NEWEST = 200
-PRUNE_AT_ONCE = 50
+ORPHAN_GRACE_MS = 10_000  # a claim without a launcher that nobody has started for so long never will be
+CLAIM_KEYS = frozenset(
+    'host action args kind ticket_hash ticket principals impact incident is_auto is_fence argv verify ends before result limit cancellable'
+    ' launcher claimed boot_id boottime_ms n'.split()
+)
 FINAL = ('SUCCEEDED', 'FAILED', 'VERIFY_FAILED', 'INTERRUPTED', 'NEVER_STARTED')
 
 
@@ -29,12 +30,15 @@ class Shelf:
 
     def __init__(self, claims, rest, is_durable):
         self.claims = claims
+        self.started = rest + '/started'
+        self.begun = rest + '/begun'
         self.ended = rest + '/ended'
         self.results = rest + '/results'
         self.output = rest + '/output'
         self.receipts = rest + '/receipts'
         self.cancels = rest + '/cancels'
         self.chain = rest + '/chain.json'
+        self.rest = (self.started, self.begun, self.ended, self.results, self.output, self.receipts, self.cancels)
         self.session = rest + '/break-glass.json'
         self.is_durable = is_durable
 
@@ -45,24 +49,38 @@ class Claims:
         self.durable = Shelf(host.state + '/claims', host.state, True)
         self.volatile = Shelf(host.run + '/claims', host.private, False)
         self.shelves = (self.durable, self.volatile)
-        self.started = host.private + '/started'
+        self.unreadable = set()
         self._may_settle_at = 0
 
     # --- reading
 
     def find(self, id):
-        """The claim of an id, or None."""
+        """The claim of an id, or None. STATE_BAD when it cannot be read: then nobody can say that there never was one."""
         for shelf in self.shelves:
-            claim = _read_json(f'{shelf.claims}/{id}.json')
-            if claim is not None:
+            path = f'{shelf.claims}/{id}.json'
+            if os.path.lexists(path):
+                claim = read_json(path)
+                if not is_claim(claim, id):
+                    raise Refusal('STATE_BAD')
                 return claim
         return None
 
+    def among(self, ids):
+        """The claims of these ids, as far as there are any. Those that cannot be read hold up nothing else: `unreadable` has their ids."""
+        found = []
+        for id in ids:
+            try:
+                found.append(self.find(id))
+            except Refusal:
+                self.unreadable.add(id)
+        return [claim for claim in found if claim is not None]
+
     def _first(self, folder, name):
-        return next((found for found in (_read_json(f'{getattr(shelf, folder)}/{name}.json') for shelf in self.shelves) if found), None)
+        return next((found for found in (read_json(f'{getattr(shelf, folder)}/{name}.json') for shelf in self.shelves) if found), None)
 
     def result(self, id):
-        return self._first('results', id)
+        """How it ended, or None. What was over when it was claimed has its result in the claim itself: they cannot come apart."""
+        return self._first('results', id) or (self.find(id) or {}).get('result')
 
     def receipt(self, id):
         """{'receipt', 'signature'} of the final receipt, or None."""
@@ -74,17 +92,25 @@ class Claims:
         return next((path for path in paths if os.path.exists(path)), None)
 
     def all(self):
-        return [claim for claim in (self.find(id) for id in self._ids('claims')) if claim is not None]
+        return self.among(self._ids('claims'))
 
     def open(self):
         """The claims without a final receipt, the oldest first."""
-        claims = [claim for claim in (self.find(id) for id in self._ids('claims') - self._ids('receipts')) if claim is not None]
-        return sorted(claims, key=lambda claim: (claim['n'], claim['boottime_ms']))
+        return sorted(self.among(self._ids('claims') - self._ids('receipts')), key=lambda claim: (claim['n'], claim['boottime_ms']))
 
     def running(self):
         """The claims of this boot that have no result and whose process is still there."""
         open_ids = self._ids('claims') - self._ids('results')
-        return [claim for claim in (self.find(id) for id in open_ids) if claim is not None and self.is_running(claim)]
+        return [claim for claim in self.among(open_ids) if self.is_running(claim)]
+
+    def is_durable(self, claim):
+        """Whether a power cut would leave the claim, and what it was claimed for where that is done already."""
+        return self._is_kept('claims', claim['id']) and (claim['result'] is None or claim['result'].get('is_durable', True))
+
+    def _is_kept(self, folder, id):
+        """Whether the disk took it for sure; else it is in /run, or in both."""
+        is_there = [os.path.exists(f'{getattr(shelf, folder)}/{id}.json') for shelf in self.shelves]
+        return is_there == [True, False]
 
     def _ids(self, folder):
         ids = set()
@@ -102,51 +128,73 @@ class Claims:
             return False
         start = self.start_of(claim)
         if start is None:
-            return boottime_ms() - claim['boottime_ms'] < LAUNCH_GRACE_MS
-        return start['pid'] != 0 and process_birth(start['pid']) == start['birth']
+            return is_alive(claim['launcher']) or boottime_ms() - claim['boottime_ms'] < ORPHAN_GRACE_MS
+        return is_alive(start)
 
     def is_given_up(self, claim):
         """For a claim that is not running: True when nobody will start it any more. Of one of this boot that is decided here."""
         return claim['boot_id'] != self.host.boot_id or self.start_of(claim) is not None or self.start(claim['id'], 0)
 
     def start_of(self, claim):
-        """Who started a claim in this boot ({'pid', 'birth', 'time'}; pid 0: nobody ever will), or None."""
-        start = _read_json(f'{self.started}/{claim["id"]}.json')
+        """Who took a claim on in this boot ({'pid', 'birth'}; pid 0: nobody ever will), or None."""
+        start = self._first('started', claim['id'])
         return start if start is not None and start['boot_id'] == self.host.boot_id else None
 
     # --- writing
 
     def prepare_folders(self):
         """Makes what is missing. What cannot be made is noticed when it is needed."""
-        if not os.path.lexists(self.host.run):  # systemd-tmpfiles makes it, if it is well
-            os.mkdir(self.host.run)
-            os.chmod(self.host.run, 0o755)  # the reader channel has its own folders in it
-        os.makedirs(self.host.private, 0o700, exist_ok=True)
+        try:
+            if not os.path.lexists(self.host.run):  # systemd-tmpfiles makes it, if it is well
+                os.mkdir(self.host.run)
+                os.chmod(self.host.run, 0o755)  # the reader channel has its own folders in it
+            os.makedirs(self.host.private, 0o700, exist_ok=True)
+        except OSError:
+            raise Refusal('NO_SPACE') from None
         info = os.lstat(self.host.private)
         if info.st_uid != os.geteuid() or info.st_mode & 0o077 or not os.path.isdir(self.host.private):
             raise Refusal('INTERNAL')
         for shelf in self.shelves:
-            for folder in (shelf.claims, shelf.ended, shelf.results, shelf.output, shelf.receipts, shelf.cancels, self.started):
+            for folder in (shelf.claims, *shelf.rest):
                 try:
                     os.makedirs(folder, 0o700, exist_ok=True)
                 except OSError:
                     pass
 
     def claim(self, claim):
-        """Writes a claim; True when it is durable. ID_CONFLICT when the id is taken, NO_SPACE when no shelf can hold it."""
+        """Writes a claim, and gives it back. ID_CONFLICT when the id is taken, NO_SPACE when no shelf can hold it."""
         for shelf in self.shelves:
             if self._put(shelf, shelf.claims, claim['id'], claim):
-                return shelf.is_durable
+                return claim
         raise Refusal('NO_SPACE')
 
     def start(self, id, pid):
-        """True for exactly one caller in the life of a claim. pid 0 burns it."""
-        start = {'id': id, 'pid': pid, 'birth': process_birth(pid), 'boot_id': self.host.boot_id, 'time': wallclock()}
-        try:
-            link_file(self.started, f'{id}.json', _json(start))
-        except FileExistsError:
-            return False
-        return True
+        """True for exactly one caller in the life of a claim, False also while nothing can hold that. pid 0 burns it.
+
+        It is of this boot, so /run has it; the disk while that is full. Two places, and a lock for both that needs no room.
+        """
+        start = {'id': id, **name_process(pid), 'boot_id': self.host.boot_id}
+        with held(self.host.private):
+            if any(os.path.lexists(f'{shelf.started}/{id}.json') for shelf in self.shelves):
+                return False
+            return any(self._put(shelf, shelf.started, id, start) for shelf in reversed(self.shelves))
+
+    def note_begin(self, id, time):
+        """That the program is about to be started, where a boot does not forget it."""
+        for shelf in self.shelves:
+            if self._put(shelf, shelf.begun, id, {'time': time}, exist_ok=True):
+                break
+
+    def begin_of(self, claim):
+        """When its program was about to be started, or None: nothing ever ran."""
+        begin = self._first('begun', claim['id'])
+        return begin and begin['time']
+
+    def has_acted(self, claim):
+        """Whether its program can have come to its end by itself: it had begun, and nobody cancelled it."""
+        end = self.end_of(claim)
+        has_begun = self.begin_of(claim) is not None if end is None else end['started'] != '-'
+        return has_begun and self._first('cancels', claim['id']) is None
 
     def note_end(self, id, end):
         """How the program ended, where that is not the result yet: it must not be lost while the rest is waited for."""
@@ -170,12 +218,12 @@ class Claims:
 
     def replace(self, shelf, path, value):
         """Whether the shelf took a file in place of the one of that name. The ballast goes first when the disk is full."""
-        return self._store(shelf, lambda: replace_file(path, _json(value)))
+        return self._store(shelf, lambda: replace_file(path, to_json(value)))
 
     def _put(self, shelf, folder, id, value, exist_ok=False):
         """Whether the shelf took it under a new name."""
         try:
-            return self._store(shelf, lambda: link_file(folder, f'{id}.json', _json(value)))
+            return self._store(shelf, lambda: link_file(folder, f'{id}.json', to_json(value)))
         except FileExistsError:
             if exist_ok:
                 return True
@@ -218,7 +266,7 @@ class Claims:
     def create_output(self, id):
         """A descriptor of a new, empty output file, on the other shelf when the first cannot hold it; None when neither can."""
         for shelf in self.shelves:
-            handle = _create(f'{shelf.output}/{id}')
+            handle = create(f'{shelf.output}/{id}')
             if handle is not None:
                 return handle
         return None
@@ -226,37 +274,17 @@ class Claims:
     def move_output(self, id, kept):
         """Gives up an output file that cannot grow: a descriptor of one on the other shelf that holds what was kept, or None."""
         path = f'{self.volatile.output}/{id}'
-        handle = _create(path)
+        handle = create(path)
         if handle is None:
             return None
         try:
-            _write_all(handle, kept)
+            write_all(handle, kept)
             os.unlink(f'{self.durable.output}/{id}')
         except OSError:
             os.close(handle)
             os.unlink(path)
             return None
         return handle
-
-    def prune(self):
-        """Forgets a few old claims: none of this boot (their tickets could be used again), none that wall time or count calls recent,
-        and no freeze ever: without an offer its ticket does not age."""
-        try:
-            aged = sorted((os.stat(f'{self.durable.claims}/{name}').st_mtime, name) for name in os.listdir(self.durable.claims))
-        except OSError:
-            return
-        for mtime, name in aged[:-KEEP_NEWEST][:PRUNE_AT_ONCE]:
-            claim = _read_json(f'{self.durable.claims}/{name}')
-            if time.time() - mtime < KEEP_SECONDS or (claim is not None and (claim['boot_id'] == self.host.boot_id or claim.get('kind') == 'freeze')):
-                continue
-            id = name[:-5]
-            shelf = self.durable
-            folders = (shelf.ended, shelf.results, shelf.receipts, shelf.cancels)
-            for path in (*(f'{folder}/{name}' for folder in folders), f'{shelf.output}/{id}', f'{shelf.claims}/{name}'):
-                try:
-                    os.unlink(path)
-                except OSError:
-                    pass
 
     # --- receipts
 
@@ -265,8 +293,7 @@ class Claims:
         final = self.final_receipt(claim)
         if final is not None:
             return final
-        start = self.start_of(claim) or {}
-        return self._sign(claim, {'state': 'RUNNING', 'started': start.get('time', '-')}, self._chain_head().get('hash', '-'))
+        return self._sign(claim, {'state': 'RUNNING', 'started': self.begin_of(claim) or '-'}, self._chain_head().get('hash', '-'))
 
     def final_receipt(self, claim):
         """The one final receipt of a claim that has ended, made now if nobody made it yet; None while it runs."""
@@ -277,19 +304,12 @@ class Claims:
 
     def _settle(self, claim):
         """Whether a claim that is not running has a result, now or already. What has to be verified is left to `pra-run --settle`."""
-        from . import outcome
+        from . import outcome, settle
 
-        if self.result(claim['id']) is not None:
-            return True
-        is_new_boot = claim['boot_id'] != self.host.boot_id
-        if claim['verify'] or (claim['ends'] != 'nothing' and not is_new_boot):
+        if outcome.needs_time(claim) and self.result(claim['id']) is None:
             self._have_settled()
             return False
-        if not self.is_given_up(claim):
-            return False
-        result = {'state': 'NEVER_STARTED'} if claim['is_fence'] else outcome.conclude(self.host, claim, self.end_of(claim), is_new_boot)
-        self.finish(claim['id'], {**self.trace(claim), **result})
-        return True
+        return settle.decide(self.host, self, claim)
 
     def _have_settled(self):
         """Asks for it at most once a second: the one who follows a run looks ten times as often."""
@@ -301,8 +321,7 @@ class Claims:
 
     def trace(self, claim):
         """What is left of a run that nobody saw the end of: when it started, its output so far."""
-        start = self.start_of(claim)
-        trace = {'started': start['time'] if start and start['pid'] else '-'}
+        trace = {'started': self.begin_of(claim) or '-'}
         path = self.output_path(claim['id'])
         if path is not None:
             with open(path, 'rb') as file:
@@ -329,7 +348,7 @@ class Claims:
             return signed
 
     def _chain_head(self):
-        heads = [head for head in (_read_json(shelf.chain) for shelf in self.shelves) if head is not None]
+        heads = [head for head in (read_json(shelf.chain) for shelf in self.shelves) if head is not None]
         return max(heads, key=lambda head: head['n'], default={})
 
     def chain_length(self):
@@ -338,7 +357,7 @@ class Claims:
     def _write_head(self, head):
         for shelf in self.shelves:
             try:
-                replace_file(shelf.chain, _json(head))
+                replace_file(shelf.chain, to_json(head))
                 return
             except OSError:
                 continue
@@ -362,7 +381,7 @@ class Claims:
                 'output': result.get('output', '- 0'),
                 'verified': result.get('verified', '-'),
                 'evidence': [tuple(line) for line in result.get('evidence', [])],
-                'durable': 'yes' if self._is_durable(claim['id'], result['state']) else 'no',
+                'durable': 'yes' if self._is_end_durable(claim, result['state']) else 'no',
                 'boot_id': claim['boot_id'],
                 'previous': previous,
             },
@@ -370,150 +389,10 @@ class Claims:
         form.parse(form.RECEIPT, text)
         return {'receipt': text.decode('ascii'), 'signature': keys.sign_as_host(host, keys.RECEIPT_NAMESPACE, text)}
 
-    def _is_durable(self, id, state):
-        shelf = self.durable
-        return os.path.exists(f'{shelf.claims}/{id}.json') and (state not in FINAL or os.path.exists(f'{shelf.results}/{id}.json'))
+    def _is_end_durable(self, claim, state):
+        return self.is_durable(claim) and (state not in FINAL or claim['result'] is not None or self._is_kept('results', claim['id']))
 
 
-# --- budgets of the auto key
-
-
-def check_auto_limits(host, claims, action, args):
-    """AUTO_LIMITED when the cooldown or a budget says so."""
-    ages = auto_ages(claims, host.boot_id, boottime_ms())
-    runs = [claim for claim in claims if claim['is_auto'] and not claim['is_fence']]
-    pair = [ages[claim['id']] for claim in runs if claim['action'] == action['name'] and claim['args'] == [list(arg) for arg in args]]
-    limits = host.policy['auto_limits']
-    if any(age < action['cooldown'] * 1000 for age in pair) or sum(age < 3_600_000 for age in pair) >= limits['pair_per_hour']:
-        raise Refusal('AUTO_LIMITED')
-    check_auto_day(host, claims)
-
-
-def check_auto_day(host, claims):
-    """AUTO_LIMITED when the auto key made its claims of a day. Fences count: what they burn is kept as long as what ran."""
-    ages = auto_ages(claims, host.boot_id, boottime_ms())
-    if sum(ages[claim['id']] < 86_400_000 for claim in claims if claim['is_auto']) >= host.policy['auto_limits']['host_per_day']:
-        raise Refusal('AUTO_LIMITED')
-
-
-def auto_ages(claims, boot_id, now_ms):
-    """For each claim, how many milliseconds ago it was made at the least. Pure.
-
-    Only CLOCK_BOOTTIME counts, so that stepping the wall clock opens no budget. For a claim of an earlier boot: what that boot
-    was seen to live after it, what later boots were seen to live, and this one's uptime. The true age can only be greater.
-    Boots are put in order by the length of the receipt chain, which only grows.
-    """
-    boots = {}
-    for claim in claims:
-        last, first_n, last_n = boots.get(claim['boot_id'], (0, claim['n'], claim['n']))
-        boots[claim['boot_id']] = (max(last, claim['boottime_ms']), min(first_n, claim['n']), max(last_n, claim['n']))
-    ages = {}
-    for claim in claims:
-        if claim['boot_id'] == boot_id:
-            ages[claim['id']] = now_ms - claim['boottime_ms']
-            continue
-        lived, _, last_n = boots[claim['boot_id']]
-        later = sum(boot[0] for other, boot in boots.items() if other != boot_id and boot[1] > last_n)
-        ages[claim['id']] = lived - claim['boottime_ms'] + later + now_ms
-    return ages
-
-
-# --- files and processes
-
-
-class lock:
-    """An exclusive lock of this host, for a `with`. BUSY after `seconds`; 0 waits for nobody."""
-
-    def __init__(self, host, name, seconds=LOCK_SECONDS):
-        self.path = f'{host.private}/{name}.lock'
-        self.seconds = seconds
-
-    def __enter__(self):
-        self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        deadline = time.monotonic() + self.seconds
-        while True:
-            try:
-                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return self
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    os.close(self.handle)
-                    raise Refusal('BUSY') from None
-                time.sleep(0.02)
-
-    def __exit__(self, *_):
-        os.close(self.handle)
-
-
-def process_birth(pid):
-    """When a process began, in the kernel's ticks: with its pid it names one process of this boot. None when there is none."""
-    try:
-        with open(f'/proc/{pid}/stat', encoding='utf-8', errors='replace') as file:
-            fields = file.read().rpartition(')')[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in 'ZX' else fields[19]
-
-
-def _json(value):
-    return json.dumps(value, sort_keys=True).encode('utf-8')
-
-
-def _read_json(path):
-    try:
-        with open(path, 'rb') as file:
-            return json.loads(file.read())
-    except (OSError, ValueError):
-        return None
-
-
-def _create(path):
-    try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return None
-
-
-def _write_all(handle, data):
-    while data:
-        data = data[os.write(handle, data) :]
-
-
-def _write_synced(path, data):
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        _write_all(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync_folder(folder):
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def link_file(folder, name, data):
-    """A complete file under a new name, or FileExistsError, or the disk's own OSError; never half a file."""
-    _install(folder, name, data, os.link)
-
-
-def replace_file(path, data):
-    folder, _, name = path.rpartition('/')
-    _install(folder, name, data, os.replace)
-
-
-def _install(folder, name, data, place):
-    draft = f'{folder}/.{name}.{os.urandom(8).hex()}'
-    try:
-        _write_synced(draft, data)
-        place(draft, f'{folder}/{name}')
-    finally:
-        try:
-            os.unlink(draft)
-        except OSError:
-            pass
-    _sync_folder(folder)
+def is_claim(value, id):
+    """Whether this is a whole claim of that id, as claiming.py writes them."""
+    return isinstance(value, dict) and value.get('v') == 1 and value.get('id') == id and CLAIM_KEYS <= value.keys()

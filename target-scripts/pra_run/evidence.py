@@ -9,14 +9,14 @@ ELLIPSIS = '…'
 
 
 def looks(action):
-    """(check, names of facts) of an action or a claim: what its verification expects, then what its prechecks want stable.
+    """(check, names of facts) of an action or a claim: what its verification expects and shows, then what its prechecks want stable.
 
     None of an action without a verification. Where both ask the same of one diagnostic, that is one look; where they ask it about
     different things, the verification's counts.
     """
     found = {}
     for check in action['verify']:
-        found[check['diagnostic']] = (check, {expectation['fact']: None for expectation in check['expect']})
+        found[check['diagnostic']] = (check, dict.fromkeys([*(expectation['fact'] for expectation in check['expect']), *check['evidence']]))
     for check in action['precheck'] if action['verify'] else ():
         other, names = found.setdefault(check['diagnostic'], (check, {}))
         if other['args'] == check['args']:

@@ -9,13 +9,20 @@ import signal
 import subprocess
 import time
 
-from . import audit, form, outcome
+from . import form, outcome
 from .claims import Claims
+from .detach import NOTHING, has_systemd, start_detached
 from .host import ENVIRONMENT, boottime_ms, wallclock
+from .processes import has_session
+from .prune import prune
 
 SYSTEMD_RUN = '/usr/bin/systemd-run'
 LAUNCH_SECONDS = 30
+START_SECONDS = 10  # from the launch to the runner's first words, for one that nobody sees alive
+SLOW_START_SECONDS = 60  # and for one that systemd has: a host in trouble takes its time
+ASK_SECONDS = 10  # what systemd may take to say whether it is
 KILL_AFTER_SECONDS = 2  # between TERM and KILL
+GONE_SECONDS = 5  # from KILL to the end of what nothing in the kernel holds
 GOING_DOWN_PAUSE = 0.2
 LINGER_SECONDS = 1  # for output that children of an ended program still hold open
 TIMED_OUT = 124
@@ -23,20 +30,37 @@ NOT_EXECUTABLE = 126
 
 
 def launch(host, claims, claim):
-    """Starts the runner. A unit where systemd runs, else a session of its own; only one of them can win `started`."""
-    if not host.is_embedded and os.path.isdir('/run/systemd/system') and _launch_unit(host, claim):
-        return
+    """Starts the runner and waits for its first words. When none come, nobody will ever start it: the receipt can say so."""
+    _launch(host, claims, claim)
+    began = time.monotonic()
+    while claims.start_of(claim) is None:
+        waited = time.monotonic() - began
+        if waited < START_SECONDS:
+            time.sleep(0.01)
+        elif waited < SLOW_START_SECONDS and _is_unit_active(host, claim):
+            time.sleep(0.5)
+        else:
+            claims.start(claim['id'], 0)  # no disk may take even that: then it is open until one does
+            return
+
+
+def _is_unit_active(host, claim):
+    """Whether systemd has started the runner and has not seen its end."""
+    if not has_systemd(host):
+        return False
     try:
-        _launch_session(host, claim)
-    except OSError:
-        claims.start(claim['id'], 0)  # nobody will: the receipt can say so at once
+        argv = [outcome.SYSTEMCTL, 'is-active', '--quiet', '--', f'{unit_of(claim)}.service']
+        return subprocess.run(argv, timeout=ASK_SECONDS, check=False, **NOTHING).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
-def _runner_argv(host, claim):
-    return [f'{host.bin}/pra-run', '--execute', claim['id']]
+def unit_of(claim):
+    return f'mcp-pra-{claim["id"]}'
 
 
-def _launch_unit(host, claim):
+def _launch(host, claims, claim):
+    """A unit where systemd runs, else a session of its own; only one of them can win `started`."""
     properties = {
         'Type': 'exec',
         'UMask': '0077',
@@ -47,33 +71,13 @@ def _launch_unit(host, claim):
         'TimeoutStopSec': '10',
         'RuntimeMaxSec': str(claim['limit']['seconds'] + outcome.settling_seconds(claim) + 60),
     }
-    argv = [SYSTEMD_RUN, '--collect', '--quiet', '--no-ask-password', f'--unit=mcp-pra-{claim["id"]}']
-    argv += [f'--property={key}={value}' for key, value in properties.items()]
+    ask = [SYSTEMD_RUN, '--collect', '--quiet', '--no-ask-password', f'--unit={unit_of(claim)}']
+    ask += [f'--property={key}={value}' for key, value in properties.items()]
+    words = ['--execute', claim['id']]
     try:
-        done = subprocess.run(
-            [*argv, '--', *_runner_argv(host, claim)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-            timeout=LAUNCH_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
-
-
-def _launch_session(host, claim):
-    subprocess.Popen(
-        _runner_argv(host, claim),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT,
-        cwd='/',
-        start_new_session=True,
-    )
+        start_detached(host, words, [*ask, '--', f'{host.bin}/pra-run', *words], LAUNCH_SECONDS)
+    except OSError:
+        claims.start(claim['id'], 0)
 
 
 def execute(host, id):
@@ -90,10 +94,9 @@ def execute(host, id):
     if result is not None:
         claims.finish(id, result)
         claims.final_receipt(claim)
-    state = result['state'] if result is not None else None  # open: `pra-run --settle` will know
-    audit.send(host.log, 'finished', word='execute', id=id, action=claim['action'], principal=claim['principals'], state=state)
+    outcome.record(host, claims, claim, 'execute')  # no state while it is open: `pra-run --settle` will know
     claims.renew_ballast()
-    claims.prune()
+    prune(claims)
     return 0
 
 
@@ -105,7 +108,7 @@ def conclude(host, claims, claim, run, end):
             time.sleep(GOING_DOWN_PAUSE)
         if run.is_stopped:
             return None
-    return outcome.conclude(host, claim, end, False, lambda: run.is_stopped)
+    return outcome.conclude(host, claim, end, None, lambda: run.is_stopped)
 
 
 class Run:
@@ -124,6 +127,9 @@ class Run:
         signal.signal(signal.SIGHUP, lambda *_: None)
         self.file = self.claims.create_output(self.claim['id'])
         started, began = wallclock(), boottime_ms()
+        self.claims.note_begin(self.claim['id'], started)
+        if self.is_stopped:  # the last look: what it started from here on has run
+            return {'rc': '-', 'is_stopped': True, 'boottime_ms': began, 'started': '-', 'finished': '-', 'duration_ms': '-', 'output': '- 0'}
         rc = self._run_program()
         self._sync()
         return {
@@ -180,6 +186,8 @@ class Run:
             if process.poll() is not None:
                 linger_until = linger_until or now + LINGER_SECONDS
                 if not is_open or now >= linger_until:
+                    if term_at is not None:
+                        _end_session(process)
                     return term_at is not None and not self.is_stopped
             elif term_at is None and (self.is_stopped or now >= deadline):
                 term_at, kill_at = now, now + KILL_AFTER_SECONDS
@@ -207,6 +215,14 @@ class Run:
                 continue
             self.kept += piece[:written]
             piece = piece[written:]
+
+
+def _end_session(process):
+    """KILL for what a stopped program leaves behind, and the wait for its end: what is stopped must not go on behind its receipt."""
+    deadline = time.monotonic() + GONE_SECONDS
+    while has_session(process.pid) and time.monotonic() < deadline:
+        _kill_group(process, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def _kill_group(process, number):

@@ -182,9 +182,11 @@ def _check_precheck(shape, precheck, names):
 
 
 def _check_verification(shape, verification, names):
-    shape.object(verification, (*CHECK_KEYS, 'within'))
+    shape.object(verification, (*CHECK_KEYS, 'evidence', 'within'))
     _check_check(shape, verification, names)
     shape.need(len(verification['expect']) > 0)  # what expects nothing would verify everything
+    for name in shape.list(verification['evidence'], 10):
+        shape.choice(name, verification['facts'])
     shape.integer(verification['within'], 0, MAX_WITHIN)
 
 

@@ -315,9 +315,10 @@ def check_break_glass(host, action, signers, is_auto):
 
 
 def check_quorum(quorum, ticket, signers, is_alone):
-    """Step 11. `is_alone`: exactly one, no more."""
+    """Step 11. `is_alone`: exactly one, no more. Who asked for an action is none of several: it may have been a model, under that name. What
+    no model asks for was asked by a person, who is one of them."""
     principals = [signer.principal for signer in signers]
-    if quorum > 1 and ticket['requester'].split('/')[0] in principals:
+    if quorum > 1 and ticket['kind'] == 'action' and ticket['requester'].split('/')[0] in principals:
         raise Refusal('REQUESTER_SIGNED')
     if len(set(principals)) < len(signers) or len({signer.key for signer in signers}) < len(signers):
         raise Refusal('SIGNER_TWICE')

@@ -6,7 +6,7 @@ import select
 import signal
 import time
 
-from . import break_glass, built_in, cancel, form
+from . import break_glass, built_in, cancel, form, switch
 from .caller import Answer, CallerGone, Receipts, Request
 from .claiming import Shielded, check_switches, claim_under_lock, earlier_claim, make_claim
 from .host import Host, boottime_ms, wallclock
@@ -130,7 +130,8 @@ def read_input(limit):
 
 def prepare(host, data, answer, request):
     """The offer: what this host would do, and what it will ask for."""
-    from .claims import Claims, lock
+    from .claims import Claims
+    from .lock import lock
 
     claims = Claims(host)
     claims.prepare_folders()
@@ -217,7 +218,8 @@ def warns_of_software_key(host, impact):
 def act(host, word, data, answer, request):
     """Verifies a ticket, claims it, starts it, and follows it to its receipt."""
     from . import execute, verify
-    from .claims import Claims, check_auto_limits
+    from .auto_budget import check_auto_limits
+    from .claims import Claims
 
     permit = verify.verify(host, word, data)
     request.permit(permit)
@@ -237,9 +239,7 @@ def act(host, word, data, answer, request):
     if claim is None:
         answer.event('receipt', **claims.state_receipt(earlier))
         raise Refusal('REPLAYED')
-    if not claim['durable']:
-        answer.event('warning', code='NOT_DURABLE')
-    answer.event('claimed', id=claim['id'], durable=claim['durable'])
+    answer.claimed(claims, claim)
     follow(claims, claim, answer)
 
 
@@ -283,7 +283,9 @@ def query(host, word, data, answer, request):
 def fence(host, data, answer, request):
     """Burns an id that was never claimed; gives the receipt of one that was."""
     from . import verify
-    from .claims import Claims, check_auto_day, lock
+    from .auto_budget import check_auto_day
+    from .claims import Claims
+    from .lock import lock
 
     permit = verify.verify_fence(host, data)
     request.permit(permit)
@@ -297,10 +299,11 @@ def fence(host, data, answer, request):
                 raise Refusal('OFFER_BOOT')
             if permit.is_auto:
                 check_auto_day(host, claims.all())
-            claim = make_claim(host, claims, permit, None)
-            claims.start(claim['id'], 0)
-            claims.claim(claim)
-            claims.finish(claim['id'], {'state': 'NEVER_STARTED'})
+            # A freeze that died between its switch and its claim is in force: that is what its claim says then.
+            result = switch.outcome_of(host, permit) or {'state': 'NEVER_STARTED'}
+            claim = claims.claim(make_claim(host, claims, permit, result=result))
+    if not claims.is_durable(claim):
+        answer.event('warning', code='NOT_DURABLE')
     answer.event('receipt', **claims.state_receipt(claim))
 
 
@@ -313,7 +316,7 @@ def version(host, answer):
     except (OSError, ValueError):
         lines = []
     scripts = {name: {'version': number, 'sha256': digest} for name, number, digest in (line.split(' ') for line in lines)}
-    frozen = built_in.read_frozen(host)
+    frozen = switch.read(host)
     names = sorted(name[:-5] for name in os.listdir(f'{host.lib}/actions') if name.endswith('.json'))
     answer.event(
         'version',

@@ -9,7 +9,7 @@ import { DEGRADATIONS, degrade, restore, type DegradationName } from './degradat
 import { askAll } from './crowd.ts';
 import { Field, told } from './field.ts';
 import { makeLines, makeWords } from './grammar.ts';
-import { isLegal, readVerbs } from './oracle/legal.ts';
+import { hasName, isLegal, readVerbs } from './oracle/legal.ts';
 import { knownHostsOf, withDesk } from './operator-side.ts';
 import { leftOver } from './oracle/processes.ts';
 import { compareRecords, countRecords, markOf, type Mark } from './oracle/records.ts';
@@ -204,7 +204,21 @@ describe('a generated corpus', () => {
       const refused = answers.filter(
         ({ exit, stderr, stdout }) => REFUSED.test(stderr) && stdout === '' && (exit === 64 || exit === 126),
       );
-      expect(accepted.length + limited.length + refused.length, 'an answer is one of three').toBe(CORPUS);
+      // A name is legal in form whether or not the host has it.
+      const unnamed = answers.filter(
+        ({ exit, stderr, stdout }) =>
+          stderr === 'refused wrapper NAME_UNKNOWN\n' && stdout === '' && exit === 64,
+      );
+      expect(unnamed.map(({ line }) => line).filter((line) => !hasName(verbs, line))).toEqual([]);
+      // What is none of the four, by what was said, so that a failure tells which.
+      const known = new Set([...accepted, ...limited, ...refused, ...unnamed]);
+      const others = answers.filter((answer) => !known.has(answer));
+      expect(
+        Object.entries(Object.groupBy(others, ({ stderr, exit }) => `${String(exit)} ${stderr.trim()}`)).map(
+          ([said, of = []]) => `${said}: ${String(of.length)} times, as for ${of[0]?.line ?? ''}`,
+        ),
+        'an answer is one of four',
+      ).toEqual([]);
       const legal = new Set(lines.filter((line) => isLegal(verbs, line)));
       expect([...accepted, ...limited].map(({ line }) => line).filter((line) => !legal.has(line))).toEqual(
         [],
@@ -222,7 +236,7 @@ describe('a generated corpus', () => {
       expect(await leftOver(intact.host)).toEqual([]);
       expect(await countRecords(intact.host, mark, 'mcp-wrapper', CORPUS)).toBe(CORPUS);
       summarise(
-        `attack suite: corpus of ${String(CORPUS)} generated requests, seed ${String(SEED)} (MCP_PRA_SEED): ${String(refused.length)} refused, ${String(accepted.length)} legal and answered, ${String(limited.length)} legal and held up by the rate`,
+        `attack suite: corpus of ${String(CORPUS)} generated requests, seed ${String(SEED)} (MCP_PRA_SEED): ${String(refused.length)} refused, ${String(unnamed.length)} for a name that the host does not have, ${String(accepted.length)} legal and answered, ${String(limited.length)} legal and held up by the rate`,
       );
     },
   );

@@ -7,7 +7,7 @@ import type { LabHost } from '../lab/lab.ts';
 type Change = (text: string) => string;
 type Edit = readonly [from: string, to: string];
 
-interface Degradation {
+export interface Degradation {
   /** What is off, for the reader of a test run. */
   readonly what: string;
   /** Files and what becomes of them; restored byte for byte afterwards. A missing file is created, and removed again. */
@@ -483,11 +483,8 @@ done`,
   ),
   'pra-run: unit of its own': patched(
     'pra-run starts actions among the caller’s processes',
-    `${MODULES}/execute.py`,
-    [
-      "if not host.is_embedded and os.path.isdir('/run/systemd/system') and _launch_unit(host, claim):",
-      'if False:',
-    ],
+    `${MODULES}/detach.py`,
+    ['if has_systemd(host) and _has_succeeded(ask_systemd, seconds):', 'if False:'],
   ),
   'pra-run: cancellable': unrefused('NOT_CANCELLABLE', 'verify'),
   'pra-run: break-glass list': unrefused('BREAK_GLASS_NOT_ALLOWED', 'verify'),

@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isTerminal } from '../../src/request/lifecycle.ts';
+import { isOver } from '../../src/request/lifecycle.ts';
 import { IS_VICTIM, killAll } from './host-processes.ts';
-import { file, resume, SETTLE_MS, start, type AnyFlow, type Filed, type Underway } from './flows.ts';
+import { file, resume, SETTLE_MS, start, type Filed, type Underway } from './flows.ts';
 import type { Lane } from './lane.ts';
-import { FLOWS, type Heir, type Moment, type Victim } from './moments.ts';
+import { FLOWS, RARE_FLOWS, type Flow, type Heir, type Moment, type Victim } from './moments.ts';
 import { whyRowsAreWrong, type Recorded } from './records.ts';
+import { whyStopIsWrong } from './stop-button.ts';
 import { whyUntrue } from './truth.ts';
 
 /** One disturbed request and what became of it. */
 export interface Result {
   readonly name: string;
-  readonly flow: AnyFlow;
+  readonly flow: Flow;
   readonly victim: string;
   readonly n: number;
   readonly id: string | undefined;
@@ -48,7 +49,7 @@ export const settleAndJudge = async (
   lane: Lane,
   given: {
     readonly name: string;
-    readonly flow: AnyFlow;
+    readonly flow: Flow;
     readonly victim: string;
     readonly heir: Heir;
     readonly filed: Filed;
@@ -65,11 +66,12 @@ export const settleAndJudge = async (
   await Promise.race([underway.over, sleep(within, undefined, { ref: false })]);
   if (victim === 'operator' && (flow === 'auto' || flow === 'tool' || heir === 'server'))
     await lane.dropServer();
+  const stop = flow === 'freeze' ? await whyStopIsWrong(lane, filed.id ?? '', filed.n) : undefined;
   const settled = await resume(lane, filed.n, heir, within);
   const settledMs = performance.now() - began;
   const request = lane.records.requestOf(filed.n);
   const problem =
-    settled === undefined ? `not settled: ${request?.state ?? '-'}` : judge(lane, filed.n, request);
+    stop ?? (settled === undefined ? `not settled: ${request?.state ?? '-'}` : judge(lane, filed.n, request));
   const outcome = request?.state ?? 'nothing filed';
   const { begun } = lane.happened(filed.n);
   return { name, flow, victim, n: filed.n, id: request?.id, at, isHit, outcome, begun, settledMs, problem };
@@ -89,7 +91,7 @@ export const judge = (lane: Lane, n: number, request = lane.records.requestOf(n)
 const whyUnsigned = ({ state, receipt }: Recorded): string | undefined => {
   const word = /^state (\w+)$/mu.exec(receipt ?? '')?.[1];
   const signed = ['SUCCEEDED', 'FAILED', 'VERIFY_FAILED', 'INTERRUPTED', 'NEVER_STARTED'].includes(state);
-  return isTerminal(state) && signed && word !== state
+  return isOver(state) && signed && word !== state
     ? `${state}, and the receipt says ${word ?? 'nothing'}`
     : undefined;
 };
@@ -119,13 +121,15 @@ export const hasRow = (lane: Lane, n: number, code: string): boolean => {
 
 /** Each flow once without any disturbance: a harness whose flows do not work would find nothing wrong. */
 export const undisturbed = async (lane: Lane): Promise<void> => {
-  for (const flow of FLOWS) {
+  for (const flow of [...FLOWS, ...RARE_FLOWS]) {
     const filed = await file(lane, flow);
-    await (
-      await start(lane, flow, filed)
-    ).over;
+    const underway = await start(lane, flow, filed);
+    await underway.over;
+    const given = { name: flow, flow, victim: 'nobody', heir: 'server', filed, underway } as const;
+    const { problem: wrong } = await settleAndJudge(lane, { ...given, at: '-', isHit: false });
+    const wanted = flow === 'withdraw' ? 0 : 1;
     const problem =
-      judge(lane, filed.n) ?? (lane.happened(filed.n).ended === 1 ? undefined : 'it did not run');
+      wrong ?? (lane.happened(filed.n).ended === wanted ? undefined : 'it did not do what it should');
     if (problem !== undefined) throw new Error(`undisturbed ${flow}: ${problem}`);
   }
 };

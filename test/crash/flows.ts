@@ -1,16 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isTerminal } from '../../src/request/lifecycle.ts';
-import { startOnPty } from '../support/on-pty.ts';
+import { isOver } from '../../src/request/lifecycle.ts';
+import { startOnPty, type PtyStep } from '../support/on-pty.ts';
 import { PROGRAM, approveSteps, type ToolAnswer } from '../support/operator.ts';
 import { childOf } from './host-processes.ts';
 import { PASSPHRASE, WORK_MS, type Lane } from './lane.ts';
 import type { Flow, Heir } from './moments.ts';
 import type { Recorded } from './records.ts';
-
-/** Besides the flows of moments: an approval is taken back from the CLI. */
-export type AnyFlow = Flow | 'withdraw';
+import { aliceSteps, cosign, goOnByTwo, proposeHigh, signFirst } from './two-people.ts';
 
 /** A flow that has begun. */
 export interface Underway {
@@ -28,6 +26,8 @@ export interface Filed {
   readonly ms: number;
   /** `undefined` for `auto`, which files by itself. */
   readonly id: string | undefined;
+  /** What bob has signed, for `cosign`. */
+  readonly answer?: string | undefined;
 }
 
 /** A request that is not settled after so long is lost. */
@@ -57,17 +57,18 @@ const filed = async (lane: Lane, action: string, n: number, ms: number): Promise
 };
 
 /** What comes before the flow itself, undisturbed. */
-export const file = async (
-  lane: Lane,
-  flow: AnyFlow,
-  ms = WORK_MS,
-  action = 'crash_medium',
-): Promise<Filed> => {
+export const file = async (lane: Lane, flow: Flow, ms = WORK_MS, action = 'crash_medium'): Promise<Filed> => {
   const n = lane.nextNumber(flow === 'auto' ? 'auto' : 'person');
   if (n === undefined) throw new Error(`${lane.host.name} has no automatic executions left: use more hosts`);
   if (flow === 'auto') {
     await lane.server();
     return { n, ms, id: undefined };
+  }
+  if (flow === 'sign' || flow === 'cosign') {
+    const id = await proposeHigh(lane, n, ms);
+    if (flow === 'sign') return { n, ms, id };
+    await signFirst(lane, id);
+    return { n, ms, id, answer: await cosign(lane, id) };
   }
   const { data, text } = await filed(lane, action, n, ms);
   if (data['state'] !== 'PENDING') throw new Error(`not filed: ${text}`);
@@ -80,27 +81,29 @@ export const file = async (
 };
 
 const underway = (pid: () => number | undefined, over: Promise<unknown>): Underway => {
-  let isOver = false;
+  let hasEnded = false;
   const ended = over.then(
     () => undefined,
     () => undefined,
   );
-  return { pid, isOver: () => isOver, over: ended.then(() => void (isOver = true)) };
+  return { pid, isOver: () => hasEnded, over: ended.then(() => void (hasEnded = true)) };
 };
 
 /** Begins the flow: what may be disturbed. */
-export const start = async (lane: Lane, flow: AnyFlow, { n, ms, id = '' }: Filed): Promise<Underway> => {
-  if (flow === 'execute' || flow === 'withdraw') {
-    const child = spawnCli(lane, flow, id);
+export const start = async (
+  lane: Lane,
+  flow: Flow,
+  { n, ms, id = '', answer = '' }: Filed,
+): Promise<Underway> => {
+  if (flow === 'execute' || flow === 'withdraw' || flow === 'cosign') {
+    const child = spawnCli(lane, ...(flow === 'cosign' ? ['ticket', 'import', answer, '--run'] : [flow, id]));
     return underway(() => child.pid, once(child, 'close'));
   }
-  if (flow === 'approve') {
-    const { pid, result } = startOnPty([process.execPath, PROGRAM, 'approve', id], approveSteps(PASSPHRASE), {
-      env: lane.operator.env,
-      cwd: lane.operator.home,
-      seconds: 100,
-    });
-    return underway(() => childOf(pid), result);
+  if (flow === 'approve') return startTyped(lane, ['approve', id], approveSteps(PASSPHRASE));
+  if (flow === 'sign') return startTyped(lane, ['approve', id], await aliceSteps(lane));
+  if (flow === 'freeze') {
+    const words = ['freeze', '--host', lane.host.name, '-r', 'A drill.'];
+    return startTyped(lane, words, [{ expect: '[Pp]assphrase', send: `${PASSPHRASE}\n` }]);
   }
   const { pid } = await lane.server();
   const done =
@@ -108,6 +111,15 @@ export const start = async (lane: Lane, flow: AnyFlow, { n, ms, id = '' }: Filed
       ? propose(lane, 'crash_low', n, ms, true)
       : call(lane, 'execute_pra_action', { id, wait_seconds: 20 });
   return underway(() => pid ?? undefined, done);
+};
+
+const startTyped = (lane: Lane, argv: readonly string[], steps: readonly PtyStep[]): Underway => {
+  const { pid, result } = startOnPty([process.execPath, PROGRAM, ...argv], steps, {
+    env: lane.operator.env,
+    cwd: lane.operator.home,
+    seconds: 100,
+  });
+  return underway(() => childOf(pid), result);
 };
 
 const spawnCli = (lane: Lane, ...argv: string[]) =>
@@ -127,16 +139,17 @@ export const resume = async (
   const sofar = (): number => performance.now() - began;
   while (sofar() < within) {
     const request = lane.records.requestOf(n);
-    if (request === undefined || isTerminal(request.state)) return sofar();
+    if (request === undefined || isOver(request.state)) return sofar();
     await nextStep(lane, request, heir);
   }
   return undefined;
 };
 
-const nextStep = async (lane: Lane, { id, state }: Recorded, heir: Heir): Promise<void> => {
+const nextStep = async (lane: Lane, { id, state, action }: Recorded, heir: Heir): Promise<void> => {
   switch (state) {
     case 'PENDING':
-      await lane.operator.typed(['approve', '--no-run', id], approveSteps(PASSPHRASE));
+      if (action === 'crash_high') await goOnByTwo(lane, { id });
+      else await lane.operator.typed(['approve', '--no-run', id], approveSteps(PASSPHRASE));
       return;
     case 'PROPOSED':
       if (heir === 'server') await call(lane, 'withdraw_pra_action', { id });

@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fingerprint } from '../../src/request/sshsig.ts';
 import { labUp, type Lab, type LabHost } from '../lab/lab.ts';
 import type { LabKeys } from '../lab/provisioned.ts';
 import { sendPack, setUp, siteFor } from '../lab/setup-target.ts';
@@ -28,6 +29,12 @@ export interface Lane {
   readonly labDir: string;
   readonly host: LabHost;
   readonly operator: Operator;
+  /** A second person, whose machine connects to nothing. */
+  readonly bob: Operator;
+  /** A configuration of the operator's machine without an approver. */
+  readonly askConfig: string;
+  /** Fingerprints of the keys by which people approve. */
+  readonly approvers: Readonly<Record<'alice' | 'bob', string>>;
   readonly relay: Relay;
   readonly processes: HostProcesses;
   readonly records: Records;
@@ -61,20 +68,29 @@ export const crashLab = async (hosts: number, progress?: (line: string) => void)
   };
   try {
     const key = (name: string, passphrase = ''): string => makeKey(dir, name, { passphrase }).path;
+    const bobs = makeKey(dir, 'bob', { passphrase: PASSPHRASE });
+    const approver = makeKey(dir, 'approver', { passphrase: PASSPHRASE });
+    const approvers = { alice: fingerprint(approver.blob), bob: fingerprint(bobs.blob) };
     const keys: LabKeys = {
       reader: key('reader'),
       runner: key('runner'),
       auto: key('auto'),
-      approver: key('approver', PASSPHRASE),
+      approver: approver.path,
       stranger: key('stranger'),
     };
     const lanes = await Promise.all(
       lab.hosts.map(async (host) => {
         const relay = await startRelay({ host: host.address, port: 22 });
         opened.push(async () => relay[Symbol.asyncDispose]());
-        const operator = operatorOf(lab, host, relay, keys, join(dir, host.name));
-        await install(operator, host, keys, join(dir, `pack-${host.name}`));
-        const lane = await laneOf(lab, host, operator, relay);
+        const people = { principal: 'alice', key: keys.approver };
+        const operator = operatorOf(lab, host, relay, keys, join(dir, host.name), people);
+        const bob = operatorOf(lab, host, relay, keys, join(dir, `${host.name}-bob`), {
+          principal: 'bob',
+          key: bobs.path,
+        });
+        await install(operator, host, keys, bobs.line, join(dir, `pack-${host.name}`));
+        const askConfig = withoutApprover(operator);
+        const lane = { ...(await laneOf(lab, host, operator, relay)), bob, askConfig, approvers };
         opened.push(async () => {
           await lane.dropServer();
           lane.records.close();
@@ -89,7 +105,22 @@ export const crashLab = async (hosts: number, progress?: (line: string) => void)
   }
 };
 
-const operatorOf = (lab: Lab, host: LabHost, relay: Relay, keys: LabKeys, home: string): Operator => {
+/** A configuration beside the operator's own. */
+const withoutApprover = ({ config }: Operator): string => {
+  const { approver: _, ...rest } = JSON.parse(readFileSync(config, 'utf8')) as Record<string, unknown>;
+  const path = join(dirname(config), 'ask.yaml');
+  writeFileSync(path, JSON.stringify(rest), { mode: 0o600 });
+  return path;
+};
+
+const operatorOf = (
+  lab: Lab,
+  host: LabHost,
+  relay: Relay,
+  keys: LabKeys,
+  home: string,
+  approver: { readonly principal: string; readonly key: string },
+): Operator => {
   mkdirSync(home, { mode: 0o700 });
   const [, line = ''] =
     readFileSync(lab.knownHosts, 'utf8').match(new RegExp(`^${host.name},\\S+ (ssh-ed25519 \\S+)`, 'mu')) ??
@@ -100,14 +131,20 @@ const operatorOf = (lab: Lab, host: LabHost, relay: Relay, keys: LabKeys, home: 
     home,
     hosts: { [host.name]: { address: '127.0.0.1', port: relay.port } },
     keys: { reader: keys.reader, runner: keys.runner, auto: keys.auto },
-    approver: { principal: 'alice', key: keys.approver },
+    approver,
     knownHosts,
     more: { catalog: { builtin: false, dirs: [SITE] }, limits: { calls_per_minute: 600 } },
   });
 };
 
 /** The project's pack with the tables and scripts of the harness's catalog, as the operator's own program renders them. */
-const install = async (operator: Operator, host: LabHost, keys: LabKeys, pack: string): Promise<void> => {
+const install = async (
+  operator: Operator,
+  host: LabHost,
+  keys: LabKeys,
+  bob: string,
+  pack: string,
+): Promise<void> => {
   mkdirSync(pack);
   for (const part of ['package.json', 'target-scripts'])
     cpSync(join(ROOT, part), join(pack, part), { recursive: true, verbatimSymlinks: true });
@@ -121,14 +158,27 @@ const install = async (operator: Operator, host: LabHost, keys: LabKeys, pack: s
     action: 'crash_low',
     args: { n: String(at + 1), ms: String(WORK_MS) },
   }));
-  const policy = { auto, auto_limits: { pair_per_hour: 60, host_per_day: 1_000 } };
-  const { code, refusal } = await setUp(host, siteFor(host, keys, { policy }), ...STAGES);
+  const policy = {
+    auto,
+    auto_limits: { pair_per_hour: 60, host_per_day: 1_000 },
+    quorum: { MEDIUM: 1, HIGH: 2 },
+    signer: { MEDIUM: 'software-key', HIGH: 'software-key' },
+  };
+  const { allowed_signers: signers, ...site } = siteFor(host, keys, { policy });
+  const people = 'namespaces="mcp-pra-low,mcp-pra-medium,mcp-pra-high"';
+  const allowed_signers = [...(signers as string[]), `bob ${people} ${bob}`];
+  const { code, refusal } = await setUp(host, { ...site, allowed_signers }, ...STAGES);
   if (code !== 0) throw new Error(`${host.name}: ${refusal}`);
   await host.sh('/usr/local/lib/mcp-pra/commit-confirm confirm');
   await host.sh(`mkdir -p /${COUNTS} && touch /${COUNTS}/begun /${COUNTS}/ended`);
 };
 
-const laneOf = async (lab: Lab, host: LabHost, operator: Operator, relay: Relay): Promise<Lane> => {
+const laneOf = async (
+  lab: Lab,
+  host: LabHost,
+  operator: Operator,
+  relay: Relay,
+): Promise<Omit<Lane, 'bob' | 'askConfig' | 'approvers'>> => {
   let session: Promise<McpSession> | undefined = operator.serve();
   await session; // makes the database
   const processes = await hostProcesses(lab, host.name);

@@ -3,7 +3,16 @@
 
 /** How a request gets to run: who starts it, and so which process of ours there is to kill. */
 export const FLOWS = ['auto', 'tool', 'execute', 'approve'] as const;
-export type Flow = (typeof FLOWS)[number];
+/**
+ * What a moment is now and then instead, from its start on: an approval is taken back (its host burns the id), the first of two people
+ * signs with a one-time password, the second one's signature comes in and runs it, the stop button is pressed.
+ */
+export const RARE_FLOWS = ['withdraw', 'sign', 'cosign', 'freeze'] as const;
+export type Flow = (typeof FLOWS)[number] | (typeof RARE_FLOWS)[number];
+
+/** The share of moments that are one of those, and the longest time after its start, in milliseconds. */
+const RARELY = 1 / 6;
+const RARE_MS = 2_500;
 
 /**
  * What is killed: the operator's process of the flow (the server for `auto` and `tool`, the CLI for `execute` and `approve`),
@@ -61,5 +70,11 @@ export const drawMoment = (seed: number, index: number): Moment => {
   const heir = HEIRS[Math.floor(random() * HEIRS.length)] ?? 'server';
   const anchors = Object.keys(ANCHORS) as Anchor[];
   const anchor = anchors[Math.floor(random() * anchors.length)] ?? 'start';
-  return { index, flow, victim, heir, anchor, ms: Math.floor(random() * ANCHORS[anchor]) };
+  const ms = Math.floor(random() * ANCHORS[anchor]);
+  // Drawn last, so that all other moments of a seed are what they were before there were these.
+  const rare = RARE_FLOWS[Math.floor((random() / RARELY) * RARE_FLOWS.length)];
+  if (rare === undefined) return { index, flow, victim, heir, anchor, ms };
+  // Nobody but a server asks for what was taken back.
+  const next = rare === 'withdraw' ? 'server' : heir;
+  return { index, flow: rare, victim, heir: next, anchor: 'start', ms: Math.floor(random() * RARE_MS) };
 };

@@ -148,7 +148,7 @@ export const runOutages = async (lane: Lane, add: (result: Result) => void): Pro
   for (const outage of OUTAGES) add(await run(lane, outage));
 };
 
-/** A host that an action switches off is missed for five minutes (src/request/runs.ts), and asked for every half. */
+/** A host that an action switches off is missed for five minutes (src/request/run-outcomes.ts), and asked for every half. */
 const POWER_OFF_MS = 480_000;
 
 /** The host stays off. */

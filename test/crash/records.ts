@@ -9,6 +9,7 @@ import type { State } from '../../src/request/types.ts';
 export interface Recorded {
   readonly id: string;
   readonly state: State;
+  readonly action: string;
   readonly ledgerSeq: number;
   readonly receipt: string | null;
 }
@@ -33,7 +34,7 @@ export class Records {
   requestOf(n: number): Recorded | undefined {
     return this.#database
       .prepare<[string], Recorded>(
-        `SELECT id, state, ledger_seq AS ledgerSeq, receipt_text AS receipt FROM requests
+        `SELECT id, state, action, ledger_seq AS ledgerSeq, receipt_text AS receipt FROM requests
          WHERE EXISTS (SELECT 1 FROM json_each(args) WHERE value = json_array('n', ?))`,
       )
       .get(String(n));

@@ -9,6 +9,18 @@ const counted = (values: readonly string[]): string =>
     .map(([value, times]) => `${value} ${String(times)}`)
     .join(', ');
 
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+
+/** What a section of the run comes to, in one line. */
+const summaryOf = (results: readonly Result[]): string => {
+  const times = results.map(({ settledMs }) => settledMs).toSorted((a, b) => a - b);
+  const half = times[Math.floor((times.length - 1) / 2)] ?? 0;
+  return (
+    `${String(results.length)}; killed ${counted(results.map(({ victim }) => victim))}; ` +
+    `at ${counted(results.map(({ at }) => at))}; ended ${counted(results.map(({ outcome }) => outcome))}; half within ${seconds(half)}`
+  );
+};
+
 /** Collects results and prints what they come to: one line a class, then the summary. */
 export class Report {
   readonly #say: (line: string) => void;
@@ -55,13 +67,13 @@ export class Report {
   close(title: string): void {
     if (this.#open.length === 0) return;
     const groups = Object.groupBy(this.#open, ({ flow, victim }) => `${flow} / ${victim}`);
-    this.#say(`${title}: ${String(this.#open.length)}`);
+    this.#say(`${title}: ${summaryOf(this.#open)}`);
     for (const [name, results = []] of Object.entries(groups)) {
       const slowest = Math.max(...results.map(({ settledMs }) => settledMs));
       this.#say(
         `  ${name}: ${String(results.length)} kills (${String(results.filter(({ isHit }) => isHit).length)} while it ran); ` +
           `at ${counted(results.map(({ at }) => at))}; ended ${counted(results.map(({ outcome }) => outcome))}; ` +
-          `slowest ${(slowest / 1_000).toFixed(1)} s`,
+          `slowest ${seconds(slowest)}`,
       );
     }
     this.#open = [];

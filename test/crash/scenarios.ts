@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { State } from '../../src/request/types.ts';
 import { hasRow, kill, settleAndJudge, type Result } from './disturb.ts';
-import { file, start, type AnyFlow, type Underway } from './flows.ts';
+import { file, start, type Underway } from './flows.ts';
 import type { Lane } from './lane.ts';
 import { FLOWS, HEIRS, VICTIMS, type Flow, type Heir, type Victim } from './moments.ts';
 
@@ -12,7 +12,7 @@ type Point =
   | { readonly kind: 'step'; readonly step: (typeof STEPS)[number] };
 
 export interface Scenario {
-  readonly flow: AnyFlow;
+  readonly flow: Flow;
   readonly victim: Victim;
   readonly heir: Heir;
   readonly point: Point;
@@ -24,7 +24,7 @@ export interface Scenario {
 export const STEPS = ['claim', 'started', 'begun', 'output', 'ended', 'result', 'receipt'] as const;
 
 /** The rows that each flow writes, from its first to its last. */
-const ROWS: Readonly<Record<Flow, readonly string[]>> = {
+const ROWS: Readonly<Record<(typeof FLOWS)[number], readonly string[]>> = {
   auto: ['PROPOSED', 'auto_approve', 'dispatch', 'accept', 'succeed'],
   tool: ['dispatch', 'accept', 'succeed'],
   execute: ['dispatch', 'accept', 'succeed'],

@@ -32,6 +32,23 @@ describe('an argument that is none is refused before anything is looked at', () 
     expect(run('vacuum-journal', args)).toEqual({ status: 3, stdout: days });
   });
 
+  const collectors = 'refused: takes one word: the name of a collector\n';
+  test.each([
+    [[]],
+    [['']],
+    [['processes', 'security']],
+    [['../x']],
+    [['x.service']],
+    [['--now']],
+    [['-']],
+    [['a b']],
+    [['processes\n']],
+    [['*']],
+    [['Processes']],
+  ])('refresh-facts %j', (args) => {
+    expect(run('refresh-facts', args)).toEqual({ status: 3, stdout: collectors });
+  });
+
   const proxies = 'refused: takes one word: nginx, haproxy, apache2 or caddy\n';
   test.each([
     [[]],

@@ -276,7 +276,7 @@ describe('without a terminal', () => {
 
   test('look gives facts for people and the whole result as JSON', async () => {
     const people = await operator.cli('look', 'demo_process', '-H', target.name);
-    expect(people.stdout).toContain(`pid         ${String(target.demo.pid())}`);
+    expect(people.stdout).toContain(`pid        ${String(target.demo.pid())}`);
     const machine = await operator.cli('look', 'demo_process', '-H', `${target.name},away`, '--json');
     expect(machine.code).toBe(5);
     const report: { results: { host: string; status: string }[] } = JSON.parse(machine.stdout);

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import Sqlite from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readPublicKeyLine } from '../../src/request/ssh-public-key.ts';
+import { fingerprint } from '../../src/request/sshsig.ts';
 import { serveAgent } from '../../src/ssh/agent-protocol.ts';
 import type { EnrolledForTest } from '../support/authenticator.ts';
 import { EMBEDDED_CATALOG, startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
@@ -12,6 +14,7 @@ import { onPty, type PtyResult, type PtyStep } from '../support/on-pty.ts';
 import {
   approveHighSteps,
   enrolOperator,
+  inStore,
   makeOperator,
   PROGRAM,
   type Operator,
@@ -104,11 +107,10 @@ describe('enrolling', () => {
     expect(done.screen).not.toContain(target.approver.passphrase);
     expect(done.screen).not.toMatch(/shows now: 000000/u);
 
-    const [listed] = JSON.parse((await operator.cli('approver', 'list', '--json')).stdout) as unknown[];
-    expect(listed).toMatchObject({
-      principal: target.approver.principal,
-      here: true,
-      recovery_codes_left: 10,
+    const { principal } = target.approver;
+    expect(JSON.parse((await operator.cli('approver', 'list', '--json')).stdout)).toMatchObject({
+      approvers: [{ principal, here: true, recovery_codes_left: 10 }],
+      notices: [],
     });
     expect(await operator.ledger('OTP_ENROLLED')).toHaveLength(1);
     expect(await operator.ledger('APPROVER_DRILL')).toHaveLength(1);
@@ -192,18 +194,177 @@ describe('without a terminal', () => {
   });
 });
 
-test('removing forgets the one-time password, not the key, and says how targets forget that', async () => {
-  await enrolled();
-  const kept = await operator.typed(
-    ['approver', 'remove', '--force'],
-    [{ expect: 'Type ', send: 'nobody\n' }],
+describe('removing', () => {
+  test('takes key and code, forgets the one-time password and not the key, and says how targets forget that', async () => {
+    const { code, recovery } = await enrolled();
+    const alone = await operator.typed(
+      ['approver', 'remove'],
+      [passphraseStep(), { expect: 'needed to remove it[\\s\\S]*Code of', send: '\u0003' }],
+    );
+    expect(alone).toMatchObject({ code: 130, missed: null });
+    expect(await operator.ledger('OTP_REMOVED')).toEqual([]);
+    const gone = await operator.typed(
+      ['approver', 'remove'],
+      [
+        passphraseStep(),
+        { expect: 'Code of', send: `${code(Date.now() - 600_000)}\n` },
+        { expect: 'left[\\s\\S]*Code of', send: `${String(recovery.codes[0])}\n` },
+      ],
+    );
+    expect(gone).toMatchObject({
+      code: 0,
+      screen: expect.stringContaining('mcp-pra keys revoke --approver'),
+    });
+    expect(await operator.ledger('OTP_REMOVED')).toHaveLength(1);
+    const id = await propose();
+    expect((await operator.typed(['approve', id], [])).screen).toContain('OTP_MISSING');
+  });
+
+  test('by force takes the name alone, and is told everywhere until somebody with key and code acknowledges it', async () => {
+    await enrolled();
+    const kept = await operator.typed(
+      ['approver', 'remove', '--force'],
+      [{ expect: 'Type ', send: 'nobody\n' }],
+    );
+    expect(kept).toMatchObject({ code: 4, screen: expect.stringContaining('Nothing was removed') });
+    const { principal, passphrase } = target.approver;
+    const gone = await operator.typed(
+      ['approver', 'remove', '--force'],
+      [{ expect: 'Type ', send: `${principal}\n` }],
+    );
+    expect(gone).toMatchObject({ code: 0 });
+    expect(await operator.ledger('OTP_REMOVED')).toMatchObject([
+      { kind: 'alarm', detail: { severity: 'HIGH', force: true } },
+    ]);
+    const { code } = await enrolled();
+    const told = [
+      `the one-time password of ${principal} was removed by force`,
+      `${principal} was enrolled anew`,
+    ];
+    // Also where the key is gone.
+    renameSync(target.approver.path, `${target.approver.path}.away`);
+    const doctor = (await operator.cli('doctor', '--json')).stdout;
+    renameSync(`${target.approver.path}.away`, target.approver.path);
+    const listed = (await operator.cli('approver', 'list', '--json')).stdout;
+    const id = await propose();
+    const high = await operator.typed(
+      ['approve', id],
+      [{ expect: 'type the name of the host', send: 'no\n' }],
+    );
+    for (const words of told) for (const said of [doctor, listed, high.screen]) expect(said).toContain(words);
+
+    const known = await operator.typed(
+      ['approver', 'acknowledge'],
+      [
+        { expect: 'Passphrase of the approver', send: `${passphrase}\n` },
+        { expect: 'removed by force[\\s\\S]*Code of', send: `${code()}\n` },
+      ],
+    );
+    expect(known).toMatchObject({ code: 0, missed: null });
+    expect((await operator.cli('approver', 'list')).stdout).not.toContain('by force');
+    expect((await operator.cli('approver', 'acknowledge')).stdout).toContain('nothing to acknowledge');
+  });
+});
+
+describe('a lock', () => {
+  /** Somebody else of this machine, enrolled with a key of their own or of somebody. */
+  const enrolBob = (key: string): Promise<EnrolledForTest> =>
+    enrolOperator(operator, { principal: 'bob', passphrase: 'of bob', key });
+  const lock = (principal: string): Promise<void> =>
+    inStore(operator, (store) => {
+      for (const n of [1, 2, 3, 4, 5]) store.otp.attempt(principal, `TRY ${String(n)}`, 'code');
+    });
+  const unlock = (principal: string, codes: string): Promise<PtyResult> =>
+    operator.typed(
+      ['approver', 'unlock', principal],
+      [passphraseStep(), { expect: 'Code of', send: `${codes}\n` }],
+    );
+
+  test('is ended by another approver with key and code, by oneself with a recovery code only', async () => {
+    const key = fingerprint(
+      readPublicKeyLine(readFileSync(`${target.approver.path}.pub`, 'utf8')) ?? Buffer.alloc(0),
+    );
+    const { code, recovery } = await enrolOperator(operator, { ...target.approver, key });
+    await enrolBob('SHA256:bob');
+    await lock('bob');
+    expect((await operator.cli('approver', 'list')).stdout).toMatch(/bob .* 900 s|bob .* 8\d\d s/u);
+    expect(await unlock('bob', code())).toMatchObject({ code: 0, missed: null });
+    expect((await operator.cli('approver', 'list')).stdout).not.toMatch(/bob .* \d+ s /u);
+    expect(await operator.ledger('OTP_UNLOCKED')).toMatchObject([
+      { detail: { approver: 'bob', proof: 'code' } },
+    ]);
+
+    const { principal } = target.approver;
+    await lock(principal);
+    const refused = await operator.typed(
+      ['approver', 'unlock', principal],
+      [
+        passphraseStep(),
+        { expect: 'Code of', send: `${code(Date.now() + 30_000)}\n` },
+        { expect: 'no code: [\\s\\S]*Code of', send: `${String(recovery.codes[1])}\n` },
+      ],
+    );
+    expect(refused).toMatchObject({ code: 0, missed: null });
+    expect(await operator.ledger('RECOVERY_CODE_USED')).toMatchObject([{ detail: { subject: 'UNLOCK' } }]);
+  });
+
+  test('is not ended by a key that is not enrolled here', async () => {
+    const { code } = await enrolled();
+    await enrolBob('SHA256:bob');
+    await lock('bob');
+    expect(await unlock('bob', code())).toMatchObject({
+      code: 3,
+      screen: expect.stringContaining('UNLOCK_REFUSED'),
+    });
+    expect(await operator.ledger('OTP_UNLOCKED')).toEqual([]);
+  });
+
+  test('is not ended by the same key under another name, as somebody could have written it into the database', async () => {
+    const key = fingerprint(
+      readPublicKeyLine(readFileSync(`${target.approver.path}.pub`, 'utf8')) ?? Buffer.alloc(0),
+    );
+    const { code } = await enrolOperator(operator, { ...target.approver, key });
+    await expect(enrolBob(key)).rejects.toMatchObject({ code: 'KEY_ENROLLED' });
+    const raw = new Sqlite(join(operator.stateDir, 'mcp-pra.db'), { fileMustExist: true });
+    raw.exec(`INSERT INTO otp_enrolments (principal, id, key, key_type, sealed, last_step, enrolled_at, recovery_salt)
+      SELECT 'bob', 'another', key, key_type, sealed, last_step, enrolled_at, recovery_salt FROM otp_enrolments`);
+    raw.close();
+    await lock('bob');
+    expect(await unlock('bob', code())).toMatchObject({
+      code: 3,
+      screen: expect.stringContaining('UNLOCK_REFUSED'),
+    });
+  });
+});
+
+test('a drill with --recovery proves the recovery path too, and uses both codes up', async () => {
+  const { code, recovery } = await enrolled();
+  const drilled = await operator.typed(
+    ['approver', 'drill', '--recovery'],
+    [
+      passphraseStep(),
+      { expect: 'Code of', send: `${code()}\n` },
+      { expect: 'one recovery code[\\s\\S]*Code of', send: `${code(Date.now() + 30_000)}\n` },
+      { expect: 'no code: [\\s\\S]*Code of', send: `${String(recovery.codes[2])}\n` },
+    ],
   );
-  expect(kept).toMatchObject({ code: 4, screen: expect.stringContaining('Nothing was removed') });
-  const gone = await operator.typed(['approver', 'remove'], [passphraseStep()]);
-  expect(gone).toMatchObject({ code: 0, screen: expect.stringContaining('mcp-pra keys revoke --approver') });
-  expect(await operator.ledger('OTP_REMOVED')).toHaveLength(1);
-  const id = await propose();
-  expect((await operator.typed(['approve', id], [])).screen).toContain('OTP_MISSING');
+  expect(drilled).toMatchObject({
+    code: 0,
+    missed: null,
+    screen: expect.stringContaining('Nothing was approved'),
+  });
+  expect(await operator.ledger('APPROVER_DRILL')).toMatchObject([
+    { detail: { by: 'code' } },
+    { detail: { by: 'recovery' } },
+  ]);
+  const listed = JSON.parse((await operator.cli('approver', 'list', '--json')).stdout) as Record<
+    string,
+    unknown
+  >;
+  expect(listed).toMatchObject({
+    approvers: [{ recovery_codes_left: 9 }],
+    notices: [expect.stringContaining('used a recovery code')],
+  });
 });
 
 describe('doctor', () => {
@@ -290,5 +451,52 @@ describe('a security key in an agent', () => {
       screen: expect.stringContaining('sk-ssh-ed25519@openssh.com'),
     });
     expect(key.touches()).toBe(1);
+  });
+
+  test('is enrolled again with a touch and a code; whoever forgot its passphrase gives a recovery code', async () => {
+    const { code, recovery } = await enrolOperator(operator, {
+      ...target.approver,
+      passphrase: 'of the code',
+    });
+    const choose: readonly PtyStep[] = [
+      { expect: 'A passphrase for', send: 'long enough\n' },
+      { expect: 'once more', send: 'long enough\n' },
+    ];
+    const confirm: readonly PtyStep[] = [
+      { expect: 'code that it shows now', secret: SECRET, send: '{code}\n' },
+      { expect: 'Written down', send: '\n' },
+    ];
+    const byCode = await typed(
+      ['approver', 'enrol'],
+      [
+        ...choose,
+        { expect: 'needed to replace[\\s\\S]*Passphrase of the one-time', send: 'of the code\n' },
+        { expect: 'Code of', send: `${code()}\n` },
+        ...confirm,
+      ],
+    );
+    expect(byCode).toMatchObject({ code: 0, missed: null });
+    expect(await operator.ledger('RECOVERY_CODE_USED')).toEqual([]);
+
+    await inStore(operator, (store) =>
+      store.otp.forget(
+        target.approver.principal,
+        { kind: 'note', code: 'test', actor: 'test/test' },
+        undefined,
+      ),
+    );
+    await enrolOperator(operator, { ...target.approver, passphrase: 'of the code' });
+    const byRecovery = await typed(
+      ['approver', 'enrol'],
+      [
+        ...choose,
+        { expect: 'Enter: forgotten', send: '\n' },
+        { expect: 'only a recovery code[\\s\\S]*Code of', send: `${String(recovery.codes[3])}\n` },
+        ...confirm,
+      ],
+    );
+    expect(byRecovery).toMatchObject({ code: 0, missed: null });
+    expect(await operator.ledger('RECOVERY_CODE_USED')).toHaveLength(1);
+    expect((await operator.cli('approver', 'list')).stdout).toContain('used a recovery code');
   });
 });

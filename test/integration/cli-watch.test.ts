@@ -1,58 +1,38 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { EMBEDDED_CATALOG, startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { onPty, type PtyStep } from '../support/on-pty.ts';
-import { approveSteps, makeOperator, PROGRAM, type Operator } from '../support/operator.ts';
+import { approveSteps, PROGRAM } from '../support/operator.ts';
+import { useOperator } from '../support/operator-home.ts';
 
 // `mcp-pra watch` on a real pseudo-terminal, with requests that other processes file meanwhile.
 
-let home: string;
-let target: EmbeddedTarget;
-let operator: Operator;
-
-beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), 'mcp-pra-watch-'));
-  target = await startEmbeddedTarget();
-  operator = makeOperator({
-    home,
-    hosts: { [target.name]: { address: target.address, port: target.port } },
-    keys: { reader: target.readerKey, runner: target.runnerKey, auto: target.autoKey.path },
-    approver: { principal: target.approver.principal, key: target.approver.path },
-    knownHosts: target.knownHostsPath,
-    more: { catalog: { builtin: false, dirs: [EMBEDDED_CATALOG] } },
-  });
-});
-afterAll(async () => {
-  await target?.stop();
-  rmSync(home, { recursive: true, force: true });
-});
+const it = useOperator();
 
 const CLOSED = '\u001b[?7h\u001b[?25h\u001b[?1049l';
 const BELL = '\u0007';
 
 const propose = async (reason = 'the log is full'): Promise<string> => {
-  const done = await operator.cli('propose', 'rotate_demo', '-H', target.name, '-r', reason, '--json');
+  const done = await it.operator.cli('propose', 'rotate_demo', '-H', it.target.name, '-r', reason, '--json');
   expect(done.code).toBe(4);
   return (JSON.parse(done.stdout) as { id: string }).id;
 };
 const denyAll = async (): Promise<void> => {
-  const open = JSON.parse((await operator.cli('pending', '--json')).stdout) as { id: string }[];
-  for (const { id } of open) await operator.cli('deny', id);
+  const open = JSON.parse((await it.operator.cli('pending', '--json')).stdout) as { id: string }[];
+  for (const { id } of open) await it.operator.cli('deny', id);
 };
 const shown = async (id: string): Promise<Record<string, unknown>> =>
-  JSON.parse((await operator.cli('show', id, '--json')).stdout) as Record<string, unknown>;
+  JSON.parse((await it.operator.cli('show', id, '--json')).stdout) as Record<string, unknown>;
 const watch = (steps: readonly PtyStep[], env: NodeJS.ProcessEnv = {}) =>
-  onPty([process.execPath, PROGRAM, 'watch'], steps, { env: { ...operator.env, ...env }, rows: 24 });
+  onPty([process.execPath, PROGRAM, 'watch'], steps, { env: { ...it.operator.env, ...env }, rows: 24 });
 let marks = 0;
 /** A step after which the test goes on: `reached` resolves when what it expects was on the screen. */
 const mark = (expected: string): { readonly step: PtyStep; reached(): Promise<void> } => {
   marks += 1;
-  const touch = join(home, `mark-${String(marks)}`);
+  const touch = join(it.home, `mark-${String(marks)}`);
   return {
     step: { expect: expected, send: '', touch },
     reached: async () => {
@@ -93,13 +73,13 @@ describe('deciding from the list', () => {
       { expect: 'DENIED', send: 'q' },
     ]);
     expect(await watching).toMatchObject({ code: 0, missed: null, cooked: true });
-    expect(await shown(id)).toMatchObject({ state: 'DENIED', decision_note: '' });
-    const denials = (await operator.ledger('deny')).filter((row) => Reflect.get(row, 'request') === id);
+    expect(await shown(id)).toMatchObject({ state: 'DENIED', decision_note: null });
+    const denials = (await it.operator.ledger('deny')).filter((row) => Reflect.get(row, 'request') === id);
     expect(denials).toHaveLength(1);
   });
 
   test('s shows the request, Enter opens the very approval of mcp-pra approve; j and arrows choose', async () => {
-    const rotations = target.demo.rotations();
+    const rotations = it.target.demo.rotations();
     const [first, second] = [await propose('the first one'), await propose('the second one')];
     const { screen, ...done } = await watch([
       { expect: '2 waiting.*the first one.*q quit', send: 'j' },
@@ -109,15 +89,15 @@ describe('deciding from the list', () => {
       { expect: `Request ${second}.*Any key goes back`, send: 'x' },
       { expect: 'q quit', send: '\r' },
       { expect: 'mcp-pra ticket v1', send: '' },
-      ...approveSteps(target.approver.passphrase),
+      ...approveSteps(it.target.approver.passphrase),
       { expect: 'SUCCEEDED.*Any key goes back', send: 'x' },
       { expect: '1 waiting.*q quit', send: 'q' },
     ]);
     expect(done).toEqual({ code: 0, missed: null, cooked: true });
-    expect(screen).not.toContain(target.approver.passphrase);
+    expect(screen).not.toContain(it.target.approver.passphrase);
     expect(await shown(second)).toMatchObject({ state: 'SUCCEEDED' });
     expect(await shown(first)).toMatchObject({ state: 'PENDING' });
-    expect(target.demo.rotations()).toBe(rotations + 1);
+    expect(it.target.demo.rotations()).toBe(rotations + 1);
   });
 
   test('when the chosen request goes away no other one is under the finger', async () => {
@@ -131,7 +111,7 @@ describe('deciding from the list', () => {
       { expect: 'the second one', send: 'q' },
     ]);
     await ready.reached();
-    await operator.cli('deny', first);
+    await it.operator.cli('deny', first);
     expect(await watching).toMatchObject({ code: 0, missed: null });
     expect(await shown(second)).toMatchObject({ state: 'PENDING' });
   });
@@ -154,7 +134,7 @@ describe('the terminal is given back', () => {
   test('after a failure that nobody expected', async () => {
     const script = join(import.meta.dirname, '../support/failing-screen.ts');
     const done = await onPty([process.execPath, script], [{ expect: 'ready', send: 'x' }], {
-      env: operator.env,
+      env: it.operator.env,
     });
     expect(done).toMatchObject({ code: 1, missed: null, cooked: true });
     expect(done.screen).toContain(CLOSED);
@@ -174,7 +154,7 @@ describe('the terminal is given back', () => {
         { expect: 'shell> $', send: `${state}\n` },
         { expect: '\\bicanon *echo', send: 'exit 0\n' },
       ],
-      { env: { ...operator.env, PS1: 'shell> ' }, rows: 24 },
+      { env: { ...it.operator.env, PS1: 'shell> ' }, rows: 24 },
     );
     expect(done).toEqual({ code: 0, missed: null, cooked: true });
     expect(screen.split('\u001b[?1049h')).toHaveLength(3);
@@ -214,8 +194,8 @@ describe('what reaches the terminal and the desktop', () => {
 
   test('notify-send gets our words as arguments, and the terminal then only rings', async () => {
     await denyAll();
-    const bin = join(home, 'bin');
-    const told = join(home, 'told');
+    const bin = join(it.home, 'bin');
+    const told = join(it.home, 'told');
     mkdirSync(bin, { recursive: true });
     writeFileSync(
       join(bin, 'notify-send'),
@@ -242,7 +222,7 @@ describe('what reaches the terminal and the desktop', () => {
 
 describe('without a terminal', () => {
   test('it is refused', async () => {
-    const done = await operator.cli('watch');
+    const done = await it.operator.cli('watch');
     expect(done).toMatchObject({ code: 2, stdout: '' });
     expect(done.stderr).toContain('mcp-pra watch --json');
   });
@@ -251,7 +231,7 @@ describe('without a terminal', () => {
     await denyAll();
     const before = await propose('there before');
     const child = spawn(process.execPath, [PROGRAM, 'watch', '--json'], {
-      env: operator.env,
+      env: it.operator.env,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const ended = once(child, 'close');
@@ -260,7 +240,7 @@ describe('without a terminal', () => {
     expect(await next()).toMatchObject({ event: 'waits', request: { id: before, state: 'PENDING' } });
     const after = await propose('came in');
     expect(await next()).toMatchObject({ event: 'waits', request: { id: after, reason: 'came in' } });
-    await operator.cli('deny', before, '-r', 'no');
+    await it.operator.cli('deny', before, '-r', 'no');
     expect(await next()).toMatchObject({
       event: 'over',
       request: { id: before, state: 'DENIED', decision_note: 'no' },

@@ -347,6 +347,12 @@ describe('two people at two machines', () => {
     await expect(async () => here.desk.exportTicket(PERSON, late.id)).rejects.toMatchObject(
       code('REQUEST_EXPIRED'),
     );
+    // The host would have taken it for five minutes more.
+    const over = await here.desk.deny(PERSON, late.id, '');
+    expect(over).toMatchObject({ state: 'REVOKED', receipt: { state: 'NEVER_STARTED' } });
+    expect(over.next).toMatch(
+      /^Not all signatures that its host asks for came in time\. The host has confirmed/u,
+    );
   });
 });
 

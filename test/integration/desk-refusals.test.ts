@@ -1,50 +1,16 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { RequestView } from '../../src/request/desk.ts';
-import {
-  MODEL,
-  PERSON,
-  makeStateDir,
-  openTestDesk,
-  type TestDesk,
-  type TestDeskOptions,
-} from '../support/desk-on-target.ts';
-import { startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
+import { MODEL, PERSON, type TestDesk } from '../support/desk-on-target.ts';
+import { movableClock, useDesks } from '../support/desks.ts';
 import { until } from '../support/ssh-test-host.ts';
 
 // What the operator's side refuses, and that each refusal is in the ledger.
 
-let target: EmbeddedTarget;
-let state: ReturnType<typeof makeStateDir>;
-let desks: TestDesk[] = [];
+const desks = useDesks();
 
-beforeAll(async () => {
-  target = await startEmbeddedTarget();
-});
-afterAll(async () => {
-  await target?.stop();
-});
-beforeEach(() => {
-  state = makeStateDir();
-});
-afterEach(async () => {
-  await Promise.all(desks.map((desk) => desk.close()));
-  desks = [];
-  state.remove();
-});
-
-const process = async (over: Partial<TestDeskOptions> = {}): Promise<TestDesk> => {
-  const desk = await openTestDesk(target, { stateDir: state.path, ...over });
-  desks.push(desk);
-  return desk;
-};
-const movableClock = () => ({
-  ahead: 0,
-  now(): number {
-    return Date.now() + this.ahead;
-  },
-});
+const process = desks.open;
 const propose = (
   { desk }: TestDesk,
   action = 'rotate_demo',
@@ -52,7 +18,7 @@ const propose = (
 ): Promise<RequestView> =>
   desk.propose(MODEL, {
     action,
-    host: target.name,
+    host: desks.target.name,
     args: {},
     reason: 'A test wants it.',
     autoApprove: true,
@@ -68,7 +34,7 @@ const code = (expected: string) => ({ code: expected });
 test('a model runs nothing that is pending, denied, withdrawn or expired; each try is in the ledger', async () => {
   const clock = movableClock();
   const it = await process({ clock });
-  const rotations = target.demo.rotations();
+  const rotations = desks.target.demo.rotations();
   const pending = await propose(it);
   expect(pending.state).toBe('PENDING');
   const denied = await propose(it);
@@ -89,7 +55,7 @@ test('a model runs nothing that is pending, denied, withdrawn or expired; each t
     ['REQUEST_EXPIRED', 'execute', late.id, undefined],
     ['REQUEST_UNKNOWN', 'execute', undefined, undefined],
   ]);
-  expect(target.demo.rotations()).toBe(rotations);
+  expect(desks.target.demo.rotations()).toBe(rotations);
 });
 
 test('an approval that nobody used in time is over', async () => {
@@ -98,9 +64,19 @@ test('an approval that nobody used in time is over', async () => {
   const { id } = await propose(it);
   await it.approve(id);
   clock.ahead = 301_000;
-  const rotations = target.demo.rotations();
-  await expect(it.desk.execute(MODEL, id)).rejects.toMatchObject(code('REQUEST_EXPIRED'));
-  expect(target.demo.rotations()).toBe(rotations);
+  const rotations = desks.target.demo.rotations();
+  const why = 'It was approved, but not executed in time.';
+  const refused = { code: 'REQUEST_EXPIRED', message: expect.stringContaining(why) };
+  await expect(it.desk.execute(MODEL, id)).rejects.toMatchObject(refused);
+  // The ticket was signed: over is what its host says.
+  const over = await it.desk.get(MODEL, id);
+  expect(over).toMatchObject({ state: 'REVOKED', terminal: true, receipt: { state: 'NEVER_STARTED' } });
+  expect(over.next).toBe(
+    `${why} The host has confirmed that it never ran and never will. A person can run: mcp-pra renew ${id}.`,
+  );
+  await expect(it.desk.execute(MODEL, id)).rejects.toMatchObject(refused);
+  expect(await it.desk.renew(PERSON, id)).toMatchObject({ state: 'PENDING', renew_of: id });
+  expect(desks.target.demo.rotations()).toBe(rotations);
 });
 
 test('what expires or is decided while it is read is refused before a passphrase is asked for, and after it', async () => {
@@ -110,7 +86,7 @@ test('what expires or is decided while it is read is refused before a passphrase
   const [read, other] = [await it.desk.sheet(late.id), await it.desk.sheet(gone.id)];
   await it.desk.deny(PERSON, gone.id, '');
   expect(() => it.desk.recheck(other)).toThrow(expect.objectContaining(code('STATE_CONFLICT')));
-  clock.ahead = 299_000;
+  clock.ahead = 240_000;
   expect(() => it.desk.recheck(read)).not.toThrow();
   clock.ahead = 301_000;
   const expired = expect.objectContaining(code('REQUEST_EXPIRED'));
@@ -124,7 +100,7 @@ test('what expires or is decided while it is read is refused before a passphrase
 });
 
 test('a screen that looks at what waits every second uses up nothing', async () => {
-  const it = await process({ limits: { callsPerMinute: 2, hostsPerCall: 1 } });
+  const it = await process({ limits: { callsPerMinute: 2, hostsPerCall: 1, resultTokens: 2_000 } });
   const { id } = await propose(it);
   for (let n = 0; n < 200; n += 1) expect(it.desk.board.waiting().map((view) => view.id)).toEqual([id]);
   expect(it.desk.board.peek(id)).toMatchObject({ state: 'PENDING' });
@@ -139,6 +115,7 @@ test('a wait for a decision ends when the time to decide is over', async () => {
   clock.ahead = 299_500;
   const view = await it.desk.get(MODEL, id, { waitMs: 60_000 });
   expect(view).toMatchObject({ state: 'EXPIRED', terminal: true });
+  expect(view.next).toMatch(/^Nobody decided in time\. .* mcp-pra renew/u);
 });
 
 test('a wait for a decision ends with the decision of another process', async () => {
@@ -193,7 +170,7 @@ test('a sheet is signed for one request: the signature of another one approves n
 });
 
 test('too many calls are refused for a while, of every kind; a loop of them fills no ledger', async () => {
-  const it = await process({ limits: { callsPerMinute: 3, hostsPerCall: 20 } });
+  const it = await process({ limits: { callsPerMinute: 3, hostsPerCall: 20, resultTokens: 2_000 } });
   const { id } = await propose(it);
   it.desk.list(MODEL);
   await it.desk.withdraw(MODEL, id);
@@ -202,7 +179,7 @@ test('too many calls are refused for a while, of every kind; a loop of them fill
     () => it.desk.withdraw(MODEL, id),
     () => it.desk.get(MODEL, id),
     () => it.desk.execute(MODEL, id),
-    () => it.desk.look(MODEL, { diagnostic: 'memory', hosts: [target.name], args: {} }),
+    () => it.desk.look(MODEL, { diagnostic: 'memory', hosts: [desks.target.name], args: {} }),
   ];
   for (const call of calls) await expect((async () => call())()).rejects.toMatchObject(code('RATE_LIMITED'));
   // Another name is not another caller; the person at the command line is.
@@ -227,11 +204,11 @@ test('an action that the configuration forbids is not proposed, not approved and
   const { id } = await propose(free);
   await expect(strict.desk.sheet(id)).rejects.toMatchObject(code('ACTION_DENIED'));
   await free.approve(id);
-  const rotations = target.demo.rotations();
+  const rotations = desks.target.demo.rotations();
   await expect(strict.desk.execute(MODEL, id)).rejects.toMatchObject(code('ACTION_DENIED'));
   const elsewhere = await process({ hosts: [{ name: 'other', tags: [], groups: [] }] });
   await expect(elsewhere.desk.execute(MODEL, id)).rejects.toMatchObject(code('HOST_UNKNOWN'));
-  expect(target.demo.rotations()).toBe(rotations);
+  expect(desks.target.demo.rotations()).toBe(rotations);
   expect(free.store.find(id).state).toBe('APPROVED');
 });
 
@@ -270,14 +247,14 @@ test('a reason is one line of what can be seen, and it is needed', async () => {
 test('a host that takes longer for its offer than the call may last is a deadline, and nothing is filed', async () => {
   const it = await process();
   // The target does one `prepare` at a time and reads its facts first: the diagnostic's own program is made slow.
-  const verb = join(target.prefix, 'lib/verbs/demo_process');
-  const idle = target.processes().length;
+  const verb = join(desks.target.prefix, 'lib/verbs/demo_process');
+  const idle = desks.target.processes().length;
   const text = readFileSync(verb, 'utf8');
   writeFileSync(verb, text.replace(/^run\t.*$/mu, 'run\tprocess\t/usr/bin/sleep\t3'));
   try {
     const call = it.desk.propose(
       MODEL,
-      { action: 'rotate_demo', host: target.name, args: {}, reason: 'x', autoApprove: false },
+      { action: 'rotate_demo', host: desks.target.name, args: {}, reason: 'x', autoApprove: false },
       { signal: AbortSignal.timeout(1_000) },
     );
     await expect(call).rejects.toMatchObject({ code: 'DEADLINE', message: expect.stringContaining('1 s') });
@@ -286,18 +263,18 @@ test('a host that takes longer for its offer than the call may last is a deadlin
   } finally {
     writeFileSync(verb, text);
     // The target finishes what it began; until then it is busy.
-    await until(() => target.processes().length === idle);
+    await until(() => desks.target.processes().length === idle);
   }
 });
 
 test('what a target refuses at the proposal names its layer, its rule and what to do', async () => {
   const it = await process();
-  const disabled = join(target.prefix, 'etc/disabled');
+  const disabled = join(desks.target.prefix, 'etc/disabled');
   writeFileSync(disabled, '');
   try {
     await expect(propose(it)).rejects.toMatchObject({
       code: 'TARGET_REFUSED',
-      message: `${target.name} refused: layer pra-exec, rule DISABLED.`,
+      message: `${desks.target.name} refused: layer pra-exec, rule DISABLED.`,
     });
   } finally {
     rmSync(disabled);
@@ -306,7 +283,7 @@ test('what a target refuses at the proposal names its layer, its rule and what t
     kind: 'refusal',
     code: 'TARGET_REFUSED',
     subject: 'rotate_demo',
-    detail: { host: target.name, layer: 'pra-exec', code: 'DISABLED' },
+    detail: { host: desks.target.name, layer: 'pra-exec', code: 'DISABLED' },
   });
 });
 

@@ -1,48 +1,22 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { ContextRule } from '../../src/request/context-rules.ts';
 import { sessionSource } from '../../src/request/session-source.ts';
-import {
-  MODEL,
-  PERSON,
-  makeStateDir,
-  openTestDesk,
-  type TestDesk,
-  type TestDeskOptions,
-} from '../support/desk-on-target.ts';
-import { startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
+import { MODEL, PERSON, type TestDesk, type TestDeskOptions } from '../support/desk-on-target.ts';
+import { movableClock, useDesks } from '../support/desks.ts';
 
 // Rules of the operator's side (policy.rules), from the proposal to the run, against a target that would allow it.
 
-let target: EmbeddedTarget;
-let state: ReturnType<typeof makeStateDir>;
-let desks: TestDesk[] = [];
-
-beforeAll(async () => {
-  target = await startEmbeddedTarget();
-});
-afterAll(async () => {
-  await target?.stop();
-});
-beforeEach(() => {
-  state = makeStateDir();
-});
-afterEach(async () => {
-  await Promise.all(desks.map((desk) => desk.close()));
-  desks = [];
-  state.remove();
-});
+const desks = useDesks();
 
 const under = async (
   rules: readonly ContextRule[],
   over: Partial<TestDeskOptions> = {},
 ): Promise<TestDesk> => {
   const operator = { denyActions: [], raise: {}, autoApprove: true, rules };
-  const desk = await openTestDesk(target, { stateDir: state.path, operator, ...over });
-  desks.push(desk);
-  return desk;
+  return desks.open({ operator, ...over });
 };
 const propose = ({ desk }: TestDesk, action = 'restart_demo', caller = MODEL) =>
-  desk.propose(caller, { action, host: target.name, args: {}, reason: 'A test.', autoApprove: true });
+  desk.propose(caller, { action, host: desks.target.name, args: {}, reason: 'A test.', autoApprove: true });
 
 const raise = (name: string, impact: 'MEDIUM' | 'HIGH', when: ContextRule['when'] = {}): ContextRule => ({
   name,
@@ -55,12 +29,6 @@ const refuse = (name: string, when: ContextRule['when'] = {}): ContextRule => ({
   effect: { kind: 'refuse', sentence: 'Gel: demandez à Zoé.' },
 });
 const soon = (ms: number): { readonly from: string } => ({ from: new Date(Date.now() + ms).toISOString() });
-const movableClock = () => ({
-  ahead: 0,
-  now(): number {
-    return Date.now() + this.ahead;
-  },
-});
 
 test('a raised LOW is not automatic, and view, sheet, ticket and ledger say so', async () => {
   const it = await under([
@@ -89,7 +57,7 @@ test('a refusal names its rule to whoever asks, and asks the host nothing', asyn
   expect(refusal).toMatchObject({
     code: 'RULE_REFUSED',
     exit: 3,
-    message: `A rule of this machine refuses restart_demo on ${target.name} now: freeze, freeze-too.`,
+    message: `A rule of this machine refuses restart_demo on ${desks.target.name} now: freeze, freeze-too.`,
   });
   // The sentence is the operator's: not ours, and not for a model.
   expect(JSON.stringify([String(refusal), it.ledger()])).not.toContain('Zoé');
@@ -102,7 +70,7 @@ test('a refusal names its rule to whoever asks, and asks the host nothing', asyn
 test('a freeze that begins in between stops the reading, the signature and the run', async () => {
   const clock = movableClock();
   const it = await under([refuse('freeze', { during: soon(60_000) })], { clock });
-  const rotations = target.demo.rotations();
+  const rotations = desks.target.demo.rotations();
   const [unread, read, approved] = [
     await propose(it, 'rotate_demo'),
     await propose(it, 'rotate_demo'),
@@ -119,7 +87,7 @@ test('a freeze that begins in between stops the reading, the signature and the r
   await expect(it.desk.execute(MODEL, approved.id)).rejects.toMatchObject(frozen);
   expect(it.store.find(read.id).state).toBe('PENDING');
   expect(it.store.find(approved.id).state).toBe('APPROVED');
-  expect(target.demo.rotations()).toBe(rotations);
+  expect(desks.target.demo.rotations()).toBe(rotations);
   // What takes power away needs none of the rules.
   expect((await it.desk.deny(PERSON, unread.id, '')).state).toBe('DENIED');
   expect((await it.desk.withdraw(MODEL, approved.id)).state).toBe('REVOKED');

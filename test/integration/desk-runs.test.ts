@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openProcesses } from '../../src/app/processes.ts';
 import type { RequestView } from '../../src/request/desk.ts';
+import type { BootTime } from '../../src/request/ports.ts';
 import {
   MODEL,
   PERSON,
@@ -50,9 +52,10 @@ const process = async (over: Partial<TestDeskOptions> = {}): Promise<TestDesk> =
   return desk;
 };
 /** One whose network is the relay. */
-const remote = (): Promise<TestDesk> => {
+const remote = (clock: TestDeskOptions['clock'] = Date): Promise<TestDesk> => {
   const { name, address } = target;
   return process({
+    clock,
     ssh: {
       hosts: { [name]: { name, address, port: relay.port, hostKeyAlias: name } },
       limits: { backOffMs: 10, backOffMaxMs: 50 },
@@ -220,6 +223,41 @@ test('a process that dies between its dispatch and the socket, and nobody can sa
   expect(outcomes(other, id).slice(-2)).toEqual(['outcome lose', 'outcome burn']);
 });
 
+test('a dispatcher that lives is left alone, for as long as it takes; one that cannot be judged by no step of the wall clock', async () => {
+  const clock = {
+    wall: 0,
+    up: 1_000,
+    now(): number {
+      return Date.now() + this.wall;
+    },
+    boot(): BootTime {
+      return { id: 'this-boot', ms: this.up };
+    },
+  };
+  const desk = await process({ clock });
+  const { own } = openProcesses();
+  const [alive, unknown] = [await propose(desk, 'rotate_demo', {}), await propose(desk, 'rotate_demo', {})];
+  for (const [{ id }, patch] of [
+    [alive, own === undefined ? {} : { dispatcher: own }],
+    [unknown, { dispatcher: 'what nobody knows' }],
+  ] as const) {
+    await desk.approve(id);
+    const row = { kind: 'dispatch', code: 'dispatch', actor: 'operator/test', request: id } as const;
+    desk.store.transition(id, 'dispatch', patch, row);
+  }
+  const other = await process({ clock });
+  const states = (): string[] => [alive, unknown].map(({ id }) => other.store.find(id).state);
+  clock.wall = 86_400_000;
+  await other.desk.reconcile();
+  expect(states()).toEqual(['DISPATCHING', 'DISPATCHING']);
+  clock.up += 60_000;
+  await other.desk.reconcile();
+  expect(states()).toEqual(['DISPATCHING', 'NEVER_STARTED']);
+  clock.up += 86_400_000;
+  await other.desk.reconcile();
+  expect(states()).toEqual(['DISPATCHING', 'NEVER_STARTED']);
+});
+
 test('a process that closes while it follows a run leaves the run alone; the next one settles it', async () => {
   const first = await openTestDesk(target, { stateDir: state.path, catalogDir: catalog.dir });
   const runs = target.demo.slowRuns();
@@ -257,6 +295,7 @@ describe('a host that went away in the middle of a run', () => {
   const lost = async (
     action: string,
     args: Record<string, unknown>,
+    cut: 'before' | 'running' = 'running',
   ): Promise<{
     readonly desk: TestDesk;
     readonly id: string;
@@ -276,11 +315,14 @@ describe('a host that went away in the middle of a run', () => {
     const { id, state: filed } = await propose(desk, action, args, { waitMs: 0 });
     if (filed === 'PENDING') {
       await desk.approve(id);
+      if (cut === 'before') await way.cut();
       await desk.desk.execute(MODEL, id, { waitMs: 0 });
     }
     run = id;
-    await until(() => desk.store.find(id).state === 'RUNNING');
-    await way.cut();
+    if (cut === 'running') {
+      await until(() => desk.store.find(id).state === 'RUNNING');
+      await way.cut();
+    }
     await until(() => desk.store.find(id).state === 'UNKNOWN');
     const later = async (ms: number): Promise<string> => {
       await desk.open.idle(); // what is still being asked for would be left out
@@ -292,23 +334,66 @@ describe('a host that went away in the middle of a run', () => {
     return { desk, id, later };
   };
 
-  test('because the action switched it off, and stays away: sent with no return, after five minutes', async () => {
+  /** For how long the host has been silent, as the database has it; undefined where nobody counts. */
+  const silence = (id: string): { lasted: number; asked: number } | undefined => {
+    const raw = new Sqlite(join(state.path, 'mcp-pra.db'), { readonly: true });
+    try {
+      return raw
+        .prepare<[string], { lasted: number; asked: number }>('SELECT * FROM silences WHERE request = ?')
+        .get(id);
+    } finally {
+      raw.close();
+    }
+  };
+  /** Asks once more, `ms` later: really, not between two tries of the channel. */
+  const askedAgain = async (id: string, later: (ms: number) => Promise<string>, ms: number) => {
+    const before = silence(id)?.asked;
+    let now = await later(ms);
+    while (now === 'UNKNOWN' && silence(id)?.asked === before) now = await later(0);
+    return now;
+  };
+
+  test('because the action switched it off, and answers no question for five minutes: sent with no return, until it speaks', async () => {
     const { later, desk, id } = await lost('leave_demo', {});
-    expect(await later(295_000)).toBe('UNKNOWN');
-    await later(5_001);
-    while (desk.store.find(id).state === 'UNKNOWN') await later(0); // between two tries of the channel
-    expect(desk.store.find(id).state).toBe('SENT_NO_RETURN');
+    while (silence(id) === undefined) await later(0);
+    for (let n = 0; n < 9; n += 1) expect(await askedAgain(id, later, 30_000)).toBe('UNKNOWN');
+    expect(await askedAgain(id, later, 30_000)).toBe('SENT_NO_RETURN');
     expect(outcomes(desk, id).at(-1)).toBe('outcome vanish');
+    const gone = await desk.desk.get(MODEL, id);
+    expect(gone).toMatchObject({ state: 'SENT_NO_RETURN', terminal: true, refusal: null });
+    expect(gone.next).toMatch(/^Its host was to be switched off, and has not answered since\. It was sent/u);
+
+    await way.restore();
+    while ((await desk.desk.get(MODEL, id)).state === 'SENT_NO_RETURN') continue; // between two tries of the channel
+    expect(desk.store.find(id).state).toBe('RUNNING');
+    expect(outcomes(desk, id).slice(-2)).toEqual(['outcome vanish', 'outcome accept']);
+  });
+
+  test('and nobody asked meanwhile: what is not asked is no silence', async () => {
+    const { later, id } = await lost('leave_demo', {});
+    while (silence(id) === undefined) await later(0);
+    expect(await askedAgain(id, later, 3_600_000)).toBe('UNKNOWN');
+    // At most a minute of it, and what this test has taken itself.
+    expect(silence(id)?.lasted).toBeLessThan(250_000);
+  });
+
+  test('and has never said that it took the action: nobody knows that it is off because of that', async () => {
+    const { later, desk, id } = await lost('leave_demo', {}, 'before');
+    for (let n = 0; n < 15; n += 1) expect(await later(60_000)).toBe('UNKNOWN');
+    expect(silence(id)).toBeUndefined();
+    expect(desk.store.find(id).isClaimed).toBe(false);
   });
 
   test('and comes back within that time has its say', async () => {
     const { later, desk, id } = await lost('leave_demo', {});
-    expect(await later(295_000)).toBe('UNKNOWN');
+    while (silence(id) === undefined) await later(0);
+    for (let n = 0; n < 9; n += 1) expect(await askedAgain(id, later, 30_000)).toBe('UNKNOWN');
     await way.restore();
     // The host says that it is not through yet: it waits for its own end.
     while ((await desk.desk.get(MODEL, id)).state === 'UNKNOWN') continue; // between two tries of the channel
     expect(desk.store.find(id).state).toBe('RUNNING');
     expect(outcomes(desk, id).filter((row) => row === 'outcome accept').length).toBe(2);
+    expect(silence(id)).toBeUndefined();
   });
 
   test('although the action leaves it alone: it is asked for as long as that takes', async () => {
@@ -370,7 +455,9 @@ test('output of a run is shown by a process that did not follow it: neutralised,
     {},
     { waitMs: 20_000, onOutput: (text) => told.push(text) },
   );
-  expect(output).toBe('password=[masked]\n\\u{202e}right\n[masked]\n[masked]\n[masked]\nlast\n');
+  expect(output).toMatch(
+    /^password=\[masked:secret-\w{6}\]\n\\u\{202e\}right\n\[masked:private-key-\w{6}\]\n\[masked\]\n\[masked\]\nlast\n$/u,
+  );
   expect(told.join('')).toBe(output);
   expect((await b.desk.get(MODEL, id)).output).toBe(output);
   expect(JSON.stringify(a.ledger())).not.toContain('right');
@@ -397,6 +484,97 @@ test('a host that refuses to say anything settles nothing: it stays UNKNOWN unti
     rmSync(disabled);
   }
   expect((await follow(dead, id, 0)).state).toBe('NEVER_STARTED');
+});
+
+describe('a request that its host has never heard of, and that it does not burn', () => {
+  const WINDOW = 480_000;
+  const clock = {
+    ahead: 0,
+    now(): number {
+      return Date.now() + this.ahead;
+    },
+  };
+  beforeEach(() => {
+    clock.ahead = 0;
+  });
+  /** Dispatched by a process that died before it opened the socket. */
+  const unsent = async (): Promise<{ readonly desk: TestDesk; readonly id: string }> => {
+    const desk = await process({ clock });
+    const { id } = await propose(desk, 'rotate_demo', {});
+    await desk.approve(id);
+    const row = { kind: 'dispatch', code: 'dispatch', actor: 'operator/test', request: id } as const;
+    desk.store.transition(id, 'dispatch', {}, row);
+    desk.store.transition(id, 'lose', {}, row);
+    return { desk, id };
+  };
+
+  test('because its approver is unknown there by now: it ends once the host could not take it, with the refusal', async () => {
+    const { desk, id } = await unsent();
+    const signers = join(target.prefix, 'etc/allowed_signers');
+    const were = readFileSync(signers, 'utf8');
+    target.writeAllowedSigners([]);
+    try {
+      expect((await follow(desk, id, 0)).state).toBe('UNKNOWN');
+      clock.ahead = WINDOW - 10_000;
+      expect((await follow(desk, id, 0)).state).toBe('UNKNOWN');
+      clock.ahead = WINDOW + 10_000;
+      const view = await follow(desk, id, 0);
+      expect(view).toMatchObject({
+        state: 'SENT_NO_RETURN',
+        terminal: true,
+        refusal: 'pra-run SIGNER_UNKNOWN',
+      });
+      expect(view.next).toContain('refusal has the code');
+    } finally {
+      writeFileSync(signers, were);
+    }
+    // What the host says later is nearer to the truth.
+    expect((await follow(desk, id, 0)).state).toBe('NEVER_STARTED');
+    expect(outcomes(desk, id).slice(-2)).toEqual(['outcome vanish', 'outcome burn']);
+  });
+
+  test('because it is in the configuration no more', async () => {
+    const { id } = await unsent();
+    const other = await process({ clock, hosts: [] });
+    expect((await follow(other, id, 0)).state).toBe('UNKNOWN');
+    clock.ahead = WINDOW + 10_000;
+    expect(await follow(other, id, 0)).toMatchObject({
+      state: 'SENT_NO_RETURN',
+      refusal: 'whitelist HOST_UNKNOWN',
+    });
+  });
+
+  test('a person ends it by their word, which is not the host’s: not before its time, and the host is asked first', async () => {
+    const { desk, id } = await unsent();
+    const close = (it: TestDesk, reason: string) => it.desk.close(PERSON, id, reason);
+    const away = await remote(clock);
+    await relay.cut();
+    try {
+      await expect(close(away, 'The machine is gone.')).rejects.toMatchObject({ code: 'CLOSE_EARLY' });
+      clock.ahead = WINDOW + 10_000;
+      await expect(close(away, '')).rejects.toMatchObject({ code: 'REASON_BAD' });
+      expect(away.store.find(id).state).toBe('UNKNOWN');
+      const closed = await close(away, 'The machine is gone.');
+      expect(closed).toMatchObject({
+        state: 'SENT_NO_RETURN',
+        decision_note: 'The machine is gone.',
+        receipt: null,
+      });
+      expect(closed.next).toMatch(/^A person closed it, not its host/u);
+    } finally {
+      await relay.restore();
+    }
+    expect(away.ledger().at(-1)).toMatchObject({
+      kind: 'decision',
+      code: 'close',
+      actor: 'operator/cli',
+      request: id,
+      detail: { reason: 'The machine is gone.' },
+    });
+    // The host has the last word, whoever closed it.
+    await expect(close(desk, 'Once more.')).rejects.toMatchObject({ code: 'STATE_CONFLICT' });
+    expect(desk.store.find(id).state).toBe('NEVER_STARTED');
+  });
 });
 
 test('what the host refuses at the dispatch is REFUSED_BY_TARGET, with its code', async () => {

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { isNotPresent, readFacts } from '../../src/catalog/facts.ts';
 import { loadCatalog } from '../../src/catalog/load.ts';
+import { isNameType } from '../../src/catalog/param-types.ts';
 import { checkArgs } from '../../src/catalog/params.ts';
 import { renderTables } from '../../src/catalog/render/tables.ts';
 import type { Diagnostic, Facts } from '../../src/catalog/types.ts';
@@ -12,7 +13,7 @@ import { renderAll, staleFiles } from '../../src/gen.ts';
 import { RenderedTarget } from '../support/rendered-target.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const catalog = loadCatalog([join(root, 'catalog')], { scriptsDir: join(root, 'target-scripts/scripts') });
+const catalog = loadCatalog([join(root, 'catalog')], { targetScripts: join(root, 'target-scripts') });
 
 describe('generated files', () => {
   test('are those that are committed; otherwise: npm run gen', async () => {
@@ -39,9 +40,16 @@ describe('the real target', () => {
   target.install();
   afterAll(() => target.remove());
 
+  /** Names of the example are in the host's tables, and stand for what is not there. */
+  const nameExamples = ({ params, example }: Diagnostic): void => {
+    for (const { name, type } of params.filter((param) => isNameType(param.type)))
+      writeFileSync(target.path(`etc/names/${type}/${String(example[name])}`), '/nonexistent\n');
+  };
+
   const look = async (
     diagnostic: Diagnostic,
   ): Promise<{ readonly answer: Answer; readonly facts: Facts }> => {
+    nameExamples(diagnostic);
     const line = encodeRequest(diagnostic, checkArgs(diagnostic, diagnostic.example));
     const ended = await target.look(line);
     expect(ended.stderr).toBe('');

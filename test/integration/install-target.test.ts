@@ -92,7 +92,7 @@ describe('install-target for a host', () => {
       expect([path, found]).toEqual([path, said]);
     }
     expect(
-      [...installed.keys()].filter((path) => /policy|signers|etc\/.*_key|authorized/u.test(path)),
+      [...installed.keys()].filter((path) => /policy|signers|etc\/.*_key|authorized_keys$/u.test(path)),
     ).toEqual([]);
   });
 

@@ -42,7 +42,13 @@ test('standard output carries the protocol and nothing else, whatever comes in',
     capabilities: { tools: {} },
     instructions: expect.stringContaining('cannot approve anything'),
   });
-  expect(hello.result?.['capabilities']).toEqual({ tools: {} });
+  // No sampling, no elicitation, no logging, and nothing that changes while it runs.
+  expect(hello.result?.['capabilities']).toEqual({
+    tools: {},
+    resources: {},
+    prompts: {},
+    completions: {},
+  });
   server.write('more garbage\n');
   expect((await server.call('list_hosts')).text).toContain('embedded');
   expect((await server.ask('no/such/method')).error?.code).toBe(-32601);

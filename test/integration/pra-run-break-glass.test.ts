@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ticket } from '../../src/request/types.ts';
 import { DatagramSocket } from '../support/datagram-socket.ts';
-import { frame, RunnerTarget, type Json, type Said, type Signing } from '../support/runner-target.ts';
+import { refusal, refused } from '../support/refused.ts';
+import {
+  frame,
+  RunnerTarget,
+  type Json,
+  type Said,
+  type Signing,
+  signingsOf,
+} from '../support/runner-target.ts';
 
 // One person in an emergency, for what the host's policy lists, for an hour, and reviewed before there is another emergency.
 
@@ -18,10 +26,8 @@ const POLICY = { quorum: { MEDIUM: 2, HIGH: 2 }, break_glass: CLAUSE };
 
 beforeAll(() => {
   target = new RunnerTarget();
-  anna = { key: target.anna, namespace: 'mcp-pra-medium' };
-  bert = { key: target.bert, namespace: 'mcp-pra-medium' };
-  annaHigh = { key: target.anna, namespace: 'mcp-pra-high' };
-  bertHigh = { key: target.bert, namespace: 'mcp-pra-high' };
+  ({ medium: anna, high: annaHigh } = signingsOf(target.anna));
+  ({ medium: bert, high: bertHigh } = signingsOf(target.bert));
 });
 afterAll(() => {
   target.remove();
@@ -40,8 +46,6 @@ const remember = (change: (session: Json) => Json): void => {
   writeFileSync(file(), JSON.stringify({ ...session, ...change(session) }));
 };
 const age = (ms: number): void => remember(({ boottime_ms }) => ({ boottime_ms: Number(boottime_ms) - ms }));
-const refused = ({ code, exit, events }: Said): Json => ({ code, exit, events: events.length });
-const refusal = (code: string, exit = 77): Json => ({ code, exit, events: 0 });
 
 const submit = async (
   ticket: Partial<Ticket> = {},
@@ -67,6 +71,7 @@ describe('break-glass', () => {
     expect(refused(await submit())).toEqual(refusal('QUORUM'));
     expect(target.receipt(await glass()).state).toBe('SUCCEEDED');
     expect(await versionSays()).toEqual({
+      id: expect.stringMatching(/^[a-z2-7]{16}$/u) as unknown,
       incident: 'inc-1',
       principal: 'anna',
       opened: expect.stringMatching(/^\d{4}-.*Z$/u) as unknown,
@@ -154,7 +159,18 @@ describe('break-glass', () => {
     await glass();
     writeFileSync(file(), '{');
     expect(refused(await glass())).toEqual(refusal('STATE_BAD', 70));
-    expect(refused(await target.ask('version'))).toEqual(refusal('STATE_BAD', 70));
+    expect(await versionSays()).toBe('unreadable');
+  });
+
+  it('of one name are two sessions: the ticket that opened it tells which', async () => {
+    const first = target.receipt(await glass());
+    await glass();
+    expect(await versionSays()).toMatchObject({ id: first.id });
+    await review(bertHigh);
+    const second = target.receipt(await glass());
+    expect(await versionSays()).toMatchObject({ id: second.id, incident: 'inc-1' });
+    const { offer } = await target.propose(reviewDraft());
+    expect(offer.facts).toContainEqual({ diagnostic: 'break_glass', fact: 'id', value: second.id });
   });
 
   it('is loud in the audit record', async () => {
@@ -165,10 +181,21 @@ describe('break-glass', () => {
         incident: 'inc-1',
       });
       await target.ask('medium_thing', frame(parts));
-      const seen: string[] = [];
-      while (!seen.some((line) => line.includes('verdict=ok word=medium_thing'))) seen.push(await log.next());
-      expect(seen.find((line) => line.includes('verdict=ok word=medium_thing'))).toMatch(
-        /^<81>.* principal=anna incident=inc-1 /u,
+      const next = async (said: string): Promise<string> => {
+        for (;;) {
+          const line = await log.next();
+          if (line.includes(said)) return line;
+        }
+      };
+      // Both at about the same time, in any order.
+      const lines = [await next('incident=inc-1'), await next('incident=inc-1')];
+      expect(new Set(lines)).toEqual(
+        new Set([
+          expect.stringMatching(
+            /^<81>.* verdict=finished word=execute .* action=medium_thing principal=anna incident=inc-1 state=SUCCEEDED /u,
+          ),
+          expect.stringMatching(/^<81>.* verdict=ok word=medium_thing .* principal=anna incident=inc-1 /u),
+        ]),
       );
     } finally {
       await log.close();
@@ -217,6 +244,27 @@ describe('review', () => {
     expect(await versionSays()).toMatchObject({ incident: 'inc-2', open: true, reviewed: false });
   });
 
+  it.each([
+    ['is gone', (path: string) => rmSync(path)],
+    ['cannot be read', (path: string) => writeFileSync(path, '{"v":1}')],
+  ])('says of a run whose claim %s that nothing is known', async (_, spoil) => {
+    const [first, second] = [target.receipt(await glass()), target.receipt(await glass())];
+    spoil(join(target.prefix, `state/claims/${first.id}.json`));
+    const { offer } = await target.propose(reviewDraft());
+    rmSync(join(target.prefix, `state/claims/${first.id}.json`), { force: true });
+    const facts = Object.fromEntries(
+      offer.facts.map(({ diagnostic, fact, value }) => [`${diagnostic} ${fact}`, value]),
+    );
+    expect(facts).toMatchObject({
+      'break_glass runs': '2',
+      'run_01 id': first.id,
+      'run_01 state': 'unknown',
+      'run_01 action': undefined,
+      'run_02 id': second.id,
+      'run_02 state': 'SUCCEEDED',
+    });
+  });
+
   it('is by another person than who opened it, as long as there is one', async () => {
     await glass();
     expect(refused(await review(annaHigh))).toEqual(refusal('REVIEWER_OPENED'));
@@ -228,6 +276,26 @@ describe('review', () => {
       `anna namespaces="mcp-pra-medium,mcp-pra-high" ${target.anna.line}\nbert namespaces="mcp-pra-medium" ${target.bert.line}\n`,
     );
     expect((await review(annaHigh, 'inc-2')).exit).toBe(0);
+  });
+
+  it('is by somebody who approved nothing under it either, as long as there is one', async () => {
+    target.writePolicy({ ...POLICY, break_glass: { ...CLAUSE, principals: ['anna', 'bert'] } });
+    const people = (names: readonly string[]): void =>
+      target.writeSigners(
+        [target.anna, target.bert, target.stranger]
+          .slice(0, names.length)
+          .map((key, at) => `${names[at] ?? ''} namespaces="mcp-pra-medium,mcp-pra-high" ${key.line}\n`)
+          .join(''),
+      );
+    people(['anna', 'bert', 'carla']);
+    await glass('inc-1', [anna]);
+    await glass('inc-1', [bert]);
+    expect(refused(await review(bertHigh))).toEqual(refusal('REVIEWER_OPENED'));
+    expect((await review({ key: target.stranger, namespace: 'mcp-pra-high' })).exit).toBe(0);
+    people(['anna', 'bert']);
+    await glass('inc-2', [anna]);
+    await glass('inc-2', [bert]);
+    expect((await review(bertHigh, 'inc-2')).exit).toBe(0);
   });
 
   it('is of what its offer said, and of nothing more', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ticket } from '../../src/request/types.ts';
+import { refusal, refused } from '../support/refused.ts';
 import {
   frame,
   newId,
@@ -11,6 +12,7 @@ import {
   type Said,
   type Signing,
   type SubmissionParts,
+  signingsOf,
 } from '../support/runner-target.ts';
 
 // Stopping what runs, and burning what never ran: both ask for less than what started it.
@@ -23,27 +25,33 @@ let auto: Signing;
 
 beforeAll(() => {
   target = new RunnerTarget();
-  low = { key: target.anna, namespace: 'mcp-pra-low' };
-  medium = { key: target.bert, namespace: 'mcp-pra-medium' };
-  high = { key: target.bert, namespace: 'mcp-pra-high' };
+  ({ low } = signingsOf(target.anna));
+  ({ medium, high } = signingsOf(target.bert));
   auto = { key: target.auto, namespace: 'mcp-pra-auto' };
 });
 afterAll(() => {
   target.remove();
 });
 beforeEach(() => {
-  target.writePolicy();
-  target.writeSigners();
-  target.revoke();
+  target.restore();
 });
 
-const refused = ({ code, exit, events }: Said): Json => ({ code, exit, events: events.length });
-const refusal = (code: string, exit = 77): Json => ({ code, exit, events: 0 });
 const isAlive = (pid: string): boolean => {
   try {
     return !/\) [ZX] /u.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return false;
+  }
+};
+
+/** The number that a program has written, once all of it is there. */
+const childOf = async (program: string): Promise<string> => {
+  for (;;) {
+    if (existsSync(`${program}.child`)) {
+      const text = readFileSync(`${program}.child`, 'utf8');
+      if (text.endsWith('\n')) return text.trim();
+    }
+    await sleep(5);
   }
 };
 
@@ -80,8 +88,7 @@ describe('cancel', () => {
   it('stops a run with all that it started, also what does not listen to TERM', async () => {
     rmSync(`${target.program}.child`, { force: true });
     const running = await start();
-    while (!existsSync(`${target.program}.child`)) await sleep(5);
-    const child = readFileSync(`${target.program}.child`, 'utf8').trim();
+    const child = await childOf(target.program);
     const text = running.cancel([medium]);
     const said = await target.ask('cancel', text);
     const receipt = target.receipt(said);
@@ -100,6 +107,16 @@ describe('cancel', () => {
     // The same again, and the ticket of the run again: nothing happens.
     expect((await target.ask('cancel', text)).events).toEqual([said.events.at(-1)]);
     expect((await target.ask('stoppable', frame(running.parts))).code).toBe('REPLAYED');
+  });
+
+  it('stops what does not listen to TERM also when the program that started it does', async () => {
+    rmSync(`${target.program}.child`, { force: true });
+    const running = await start('stoppable', 'deaf.service');
+    const child = await childOf(target.program);
+    const said = await target.ask('cancel', running.cancel([medium]));
+    expect(target.receipt(said).state).toBe('INTERRUPTED');
+    expect(isAlive(child)).toBe(false);
+    expect(target.receipt(await running.said)).toEqual(target.receipt(said));
   });
 
   it('changes nothing about what has ended', async () => {
@@ -128,7 +145,13 @@ describe('cancel', () => {
     ['holds', 'eq', 'yes'],
     ['does not hold', 'ne', 'no'],
   ])('leaves the verification to say how the host is: one that %s', async (_, op, verified) => {
-    const expected = { diagnostic: 'unit_state', args: { unit: '{unit}' }, parse: 'kv', within: 0 };
+    const expected = {
+      diagnostic: 'unit_state',
+      args: { unit: '{unit}' },
+      parse: 'kv',
+      evidence: [],
+      within: 0,
+    };
     const verify = [
       {
         ...expected,

@@ -1,18 +1,29 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { canMount } from '../support/can-mount.ts';
 import type { Ticket } from '../../src/request/types.ts';
+import { refusal, refused } from '../support/refused.ts';
 import {
   frame,
   newId,
   RunnerTarget,
-  type Json,
   type Said,
   type Signing,
   type SubmissionParts,
+  signingsOf,
 } from '../support/runner-target.ts';
 import { makeTokenKey } from '../support/token-signature.ts';
 
@@ -26,18 +37,14 @@ let bert: Signing;
 
 beforeAll(() => {
   target = new RunnerTarget();
-  low = { key: target.anna, namespace: 'mcp-pra-low' };
-  medium = { key: target.anna, namespace: 'mcp-pra-medium' };
-  high = { key: target.anna, namespace: 'mcp-pra-high' };
-  bert = { key: target.bert, namespace: 'mcp-pra-high' };
+  ({ low, medium, high } = signingsOf(target.anna));
+  bert = signingsOf(target.bert).high;
 });
 afterAll(() => {
   target.remove();
 });
 beforeEach(() => {
-  target.writePolicy();
-  target.writeSigners();
-  target.revoke();
+  target.restore();
 });
 afterEach(() => {
   rmSync(frozen(), { force: true });
@@ -54,8 +61,6 @@ const holdsOpen = (pid: number, path: string): boolean =>
     }
   });
 const frozen = (): string => join(target.prefix, 'etc/frozen');
-const refused = ({ code, exit, events }: Said): Json => ({ code, exit, events: events.length });
-const refusal = (code: string, exit: number): Json => ({ code, exit, events: 0 });
 const freeze = (signings: readonly Signing[], patch: Partial<Ticket> = {}): Promise<Said> =>
   target.ask('freeze', target.freeze(target.freezeTicket(patch), signings));
 const isOpen = async (): Promise<string | undefined> =>
@@ -94,14 +99,50 @@ describe('freeze', () => {
       id: /^id (.*)$/mu.exec(text)?.[1],
       by: 'anna',
       reason: 'someone is in: é',
+      ticket: `sha256:${createHash('sha256').update(text).digest('hex')}`,
+      before: '-',
     });
     expect(await versionFrozen()).toEqual({ since, by: 'anna', reason: 'someone is in: é' });
   });
 
-  it('says the same of a host that is frozen already, and keeps what the first one said', async () => {
-    await freeze([medium], { reason: 'first' });
-    expect(target.receipt(await freeze([medium], { reason: 'second' })).state).toBe('SUCCEEDED');
-    expect(await versionFrozen()).toMatchObject({ reason: 'first' });
+  it('takes the place of an earlier freeze, and its receipt names that one', async () => {
+    const first = target.receipt(await freeze([medium], { reason: 'first' }));
+    const said = await freeze([{ ...medium, key: target.bert }], { reason: 'second' });
+    const second = target.receipt(said);
+    expect([first.evidence, second.evidence]).toEqual([
+      [{ diagnostic: 'frozen', fact: 'id', before: undefined, after: first.id }],
+      [{ diagnostic: 'frozen', fact: 'id', before: first.id, after: second.id }],
+    ]);
+    expect(second.state).toBe('SUCCEEDED');
+    expect(await versionFrozen()).toMatchObject({ by: 'bert', reason: 'second' });
+    rmSync(frozen());
+    writeFileSync(frozen(), 'by hand');
+    const [evidence] = target.receipt(await freeze([medium])).evidence;
+    expect(evidence?.before).toBe('unknown');
+  });
+
+  it('that died between its switch and its claim is in force: neither a fence nor another try says otherwise', async () => {
+    const dead = (text: string): void => {
+      const id = /^id (.*)$/mu.exec(text)?.[1] ?? '';
+      for (const folder of ['claims', 'receipts']) rmSync(join(target.prefix, `state/${folder}/${id}.json`));
+      rmSync(join(target.prefix, 'state/chain.json'));
+    };
+    let before: string | undefined = target.receipt(await freeze([medium])).id;
+    for (const word of ['fence', 'freeze']) {
+      const ticketText = target.freezeTicket();
+      const text = target.freeze(ticketText, [medium]);
+      await target.ask('freeze', text);
+      dead(ticketText);
+      const receipt = target.receipt(await target.ask(word, text));
+      expect(receipt).toMatchObject({ state: 'SUCCEEDED', rc: 0, id: /^id (.*)$/mu.exec(ticketText)?.[1] });
+      expect(receipt.evidence[0]?.before).toBe(before);
+      before = receipt.id;
+      expect((await target.ask('freeze', text)).code).toBe('REPLAYED');
+    }
+    const other = target.freezeTicket();
+    expect(target.receipt(await target.ask('fence', target.freeze(other, [medium]))).state).toBe(
+      'NEVER_STARTED',
+    );
   });
 
   it('is done once: its ticket freezes nothing after the release', async () => {
@@ -215,28 +256,6 @@ describe('freeze', () => {
     expect(await isOpen()).toBe(undefined);
   });
 
-  it('is in /run while /etc cannot be written, and is refused when nothing can', () => {
-    const program = `
-import json, sys
-from types import SimpleNamespace as Some
-sys.path.insert(0, sys.argv[1])
-from pra_run import built_in
-from pra_run.refusal import Refusal
-permit = Some(ticket={'reason': 'why', 'id': 'a' * 16}, principals=['anna'])
-try:
-    built_in.throw_switch(Some(frozen_paths=json.loads(sys.argv[2])), permit)
-except Refusal as refusal:
-    print(refusal.code)
-`;
-    const scripts = join(import.meta.dirname, '../../target-scripts');
-    const thrown = (...paths: readonly string[]): string =>
-      execFileSync('/usr/bin/python3', ['-IBS', '-c', program, scripts, JSON.stringify(paths)]).toString();
-    const path = join(target.root, 'frozen-elsewhere');
-    expect(thrown('/proc/nothing/frozen', path)).toBe('');
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ by: 'anna', reason: 'why' });
-    expect(thrown('/proc/nothing/frozen', '/proc/nothing/either')).toBe('NO_SPACE\n');
-  });
-
   it('is not possible while access is off, and root may have made the file by hand', async () => {
     writeFileSync(join(target.prefix, 'etc/disabled'), '');
     const said = await freeze([medium]);
@@ -244,9 +263,10 @@ except Refusal as refusal:
     expect(refused(said)).toEqual(refusal('DISABLED', 75));
     symlinkSync('/nonexistent', frozen());
     expect(await versionFrozen()).toEqual({ since: null, by: null, reason: null });
-    expect((await freeze([medium])).exit).toBe(0);
     const { offer } = await target.propose({ action: 'unfreeze', args: [] });
     expect(offer.facts.map(({ value }) => value)).toEqual([undefined, undefined, undefined, undefined]);
+    expect((await freeze([medium])).exit).toBe(0);
+    expect(await versionFrozen()).toMatchObject({ by: 'anna' });
   });
 
   it.each([
@@ -303,7 +323,6 @@ describe('unfreeze', () => {
   it('lifts the freeze that its offer spoke of, and no later one', async () => {
     await freeze([medium], { reason: 'first' });
     const parts = await unfreezing([high]);
-    rmSync(frozen());
     await freeze([medium], { reason: 'second' });
     expect(refused(await target.ask('unfreeze', frame(parts)))).toEqual(refusal('STALE', 77));
     rmSync(frozen());
@@ -329,10 +348,8 @@ describe('unfreeze', () => {
     expect((await target.propose({ action: 'unfreeze', args: [] })).offer.requires.count).toBe(2);
     expect(refused(await unfreeze([high]))).toEqual(refusal('QUORUM', 77));
     expect(refused(await unfreeze([high, high]))).toEqual(refusal('SIGNER_TWICE', 77));
-    expect(refused(await unfreeze([high, bert], { requester: 'bert/cli' }))).toEqual(
-      refusal('REQUESTER_SIGNED', 77),
-    );
-    expect((await unfreeze([high, bert])).exit).toBe(0);
+    // Only a person asks for it: whoever did is one of them.
+    expect((await unfreeze([high, bert], { requester: 'bert/cli' })).exit).toBe(0);
   });
 
   it('asks one person with a security key to be verified by it, also where HIGH asks for a touch', async () => {
@@ -358,7 +375,7 @@ describe('unfreeze', () => {
     expect((await signed(0x05)).exit).toBe(0);
   });
 
-  it('asks two people with security keys for a touch each', async () => {
+  it('asks two people with security keys for a touch each, and one who was verified is not two', async () => {
     const [one, two] = [makeTokenKey(), makeTokenKey()];
     target.writePolicy({ signer: { MEDIUM: 'software-key', HIGH: 'sk' }, quorum: { MEDIUM: 1, HIGH: 2 } });
     target.writeSigners(
@@ -368,6 +385,10 @@ describe('unfreeze', () => {
     const proposal = await target.propose({ action: 'unfreeze', args: [] });
     expect(proposal.offer.requires).toEqual({ count: 2, namespace: 'mcp-pra-high', signer: 'sk' });
     const ticketText = target.ticket(proposal, { kind: 'unfreeze' });
+    const alone = [one.sign(ticketText, 'mcp-pra-high', 0x05)];
+    expect(
+      refused(await target.ask('unfreeze', frame({ ticketText, signatures: alone, offer: proposal.signed }))),
+    ).toEqual(refusal('QUORUM', 77));
     const signatures = [one, two].map((token) => token.sign(ticketText, 'mcp-pra-high', 0x01));
     expect(
       (await target.ask('unfreeze', frame({ ticketText, signatures, offer: proposal.signed }))).exit,
@@ -405,5 +426,70 @@ describe('unfreeze', () => {
     expect(await prepareCode()).toBe('FROZEN');
     expect((await unfreeze([high])).exit).toBe(0);
     expect(await isOpen()).toBe(undefined);
+  });
+});
+
+/** Runs words where some folders of the target are read-only; what each of them said. */
+const whileReadOnly = (
+  folders: readonly string[],
+  ...calls: readonly (readonly [word: string, input: string])[]
+): readonly string[] => {
+  calls.forEach(([, input], at) => writeFileSync(join(target.root, `input-${String(at)}`), input));
+  const program = [
+    'set -e; cd "$1"',
+    ...folders.map(
+      (folder) => `mount --bind target/${folder} target/${folder}; mount -o remount,bind,ro target/${folder}`,
+    ),
+    ...calls.map(
+      ([word], at) => `target/bin/pra-run ${word} < input-${String(at)} > output-${String(at)} 2>&1 || true`,
+    ),
+  ].join('\n');
+  execFileSync('unshare', ['-m', 'sh', '-c', program, 'sh', target.root], { stdio: 'pipe' });
+  return calls.map((_, at) => readFileSync(join(target.root, `output-${String(at)}`), 'utf8'));
+};
+const NOT_DURABLE = '{"event":"warning","code":"NOT_DURABLE"}';
+
+describe.skipIf(!canMount)('a host whose /etc is read-only (needs the right to mount)', () => {
+  const inRun = (): string => join(target.prefix, 'run/pra-run/frozen');
+  const freezing = (reason: string): string => target.freeze(target.freezeTicket({ reason }), [medium]);
+
+  it('is frozen in /run, says that a boot forgets it, and is released while /etc is still read-only', async () => {
+    const [said = ''] = whileReadOnly(['etc'], ['freeze', freezing('in /run')]);
+    expect(said).toContain(`${NOT_DURABLE}\n`);
+    expect(said).toContain('"durable":false');
+    expect(said).toContain(String.raw`state SUCCEEDED\n`);
+    expect(said).toContain(String.raw`durable no\n`);
+    expect(existsSync(frozen())).toBe(false);
+    expect(JSON.parse(readFileSync(inRun(), 'utf8'))).toMatchObject({ by: 'anna', reason: 'in /run' });
+    const [lifted = ''] = whileReadOnly(['etc'], ['unfreeze', frame(await unfreezing([high]))]);
+    expect(lifted).toContain(String.raw`state SUCCEEDED\n`);
+    expect(await isOpen()).toBe(undefined);
+  });
+
+  it('is refused when nothing can hold the switch', () => {
+    const [said] = whileReadOnly(['etc', 'run/pra-run'], ['freeze', freezing('nowhere')]);
+    expect(said).toBe('refused pra-run NO_SPACE\n');
+    expect([existsSync(frozen()), existsSync(inRun())]).toEqual([false, false]);
+  });
+
+  it('does not use an approval up that cannot lift anything, and says so beforehand', async () => {
+    await freeze([medium]);
+    const text = frame(await unfreezing([high]));
+    expect(
+      whileReadOnly(['etc'], ['unfreeze', text], ['prepare', target.draft({ action: 'unfreeze', args: [] })]),
+    ).toEqual(['refused pra-run SWITCH_READ_ONLY\n', 'refused pra-run SWITCH_READ_ONLY\n']);
+    expect((await target.ask('unfreeze', text)).exit).toBe(0);
+    expect(await isOpen()).toBe(undefined);
+  });
+
+  it('takes a second freeze into /run, and once it can be written again one into /etc alone', async () => {
+    await freeze([medium], { reason: 'first' });
+    const text = frame(await unfreezing([high]));
+    whileReadOnly(['etc'], ['freeze', freezing('second')]);
+    expect(await versionFrozen()).toMatchObject({ reason: 'second' });
+    expect(refused(await target.ask('unfreeze', text))).toEqual(refusal('STALE', 77));
+    await freeze([medium], { reason: 'third' });
+    expect(existsSync(inRun())).toBe(false);
+    expect(await versionFrozen()).toMatchObject({ reason: 'third' });
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SEED } from '../support/mutations.ts';
-import { frame, newId, RunnerTarget, type Said, type Signing } from '../support/runner-target.ts';
+import { frame, newId, RunnerTarget, signingsOf, type Said, type Signing } from '../support/runner-target.ts';
 
 // What holds of a target whatever is done to it: a ticket is used up once, no clock of anybody's choosing matters, and what was
 // changed by a byte is another ticket. Repeat the changes, or look further, with MCP_PRA_SEED=<number>.
@@ -16,9 +16,7 @@ let high: Signing;
 
 beforeAll(() => {
   target = new RunnerTarget();
-  low = { key: target.anna, namespace: 'mcp-pra-low' };
-  medium = { key: target.anna, namespace: 'mcp-pra-medium' };
-  high = { key: target.anna, namespace: 'mcp-pra-high' };
+  ({ low, medium, high } = signingsOf(target.anna));
 });
 afterAll(() => {
   target.remove();

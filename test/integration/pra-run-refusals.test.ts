@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Draft, Ticket } from '../../src/request/types.ts';
+import { refusal, refused } from '../support/refused.ts';
 import {
   frame,
   newId,
@@ -19,6 +20,7 @@ import {
   type Proposal,
   type Said,
   type Signing,
+  signingsOf,
 } from '../support/runner-target.ts';
 import { makeTokenKey } from '../support/token-signature.ts';
 
@@ -32,29 +34,17 @@ let high: Signing;
 
 beforeAll(() => {
   target = new RunnerTarget();
-  low = { key: target.anna, namespace: 'mcp-pra-low' };
+  ({ low, medium, high } = signingsOf(target.anna));
   auto = { key: target.auto, namespace: 'mcp-pra-auto' };
-  medium = { key: target.anna, namespace: 'mcp-pra-medium' };
-  high = { key: target.anna, namespace: 'mcp-pra-high' };
 });
 afterAll(() => {
   target.remove();
 });
 beforeEach(() => {
-  target.writePolicy();
-  target.writeSigners();
-  target.revoke();
-  target.setState('loaded', 'active');
+  target.restore();
 });
 
 const etc = (name: string): string => join(target.prefix, 'etc', name);
-
-const refused = (said: Said): { code: string | undefined; exit: number | null; events: number } => ({
-  code: said.code,
-  exit: said.exit,
-  events: said.events.length,
-});
-const refusal = (code: string, exit: number): ReturnType<typeof refused> => ({ code, exit, events: 0 });
 
 /** Proposes, lets the test change what is handed in, and hands it in. */
 const submit = async (
@@ -354,16 +344,19 @@ describe('6: definition and script', () => {
       parse: 'kv',
       facts: { load_state: { from: 'LoadState', type: 'string' } },
       expect: [{ fact: 'load_state', op: 'eq', value: 'loaded' }],
+      evidence: [],
       within: 0,
     };
     const precheck = { ...verification, stable: ['load_state'], tolerance: {} };
-    const { within: _, ...check } = precheck;
+    const { within: _, evidence: _none, ...check } = precheck;
     for (const parts of [
       { verify: null },
       { verify: [verification, verification] },
       { verify: [{ ...verification, within: 301 }] },
       { verify: [{ ...verification, within: '1' }] },
       { verify: [{ ...verification, expect: [] }] },
+      { verify: [{ ...verification, evidence: ['other'] }] },
+      { verify: [{ ...verification, evidence: undefined }] },
       { verify: [{ ...verification, stable: [] }] },
       { verify: [{ ...verification, args: { unit: '{other}' } }] },
       { verify: [{ ...verification, args: { unit: 'x={unit}' } }] },
@@ -648,8 +641,8 @@ const signer = (principal: string, line: string): string =>
 const twoKeys = (first: string, second: string): string =>
   signer(first, target.anna.line) + signer(second, target.bert.line);
 
-describe('10: security keys', () => {
-  const token = makeTokenKey();
+describe.each(['ed25519', 'ecdsa'] as const)('10: security keys, %s', (kind) => {
+  const token = makeTokenKey(kind);
 
   const submitWith = async (level: string, flags: number): Promise<Said> => {
     target.writePolicy({ signer: { MEDIUM: level, HIGH: level } });

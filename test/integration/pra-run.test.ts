@@ -57,6 +57,18 @@ const openGate = async (): Promise<void> => {
   await until(gate(), false);
 };
 
+/** Makes the diagnostic of the prechecks wait once it is asked; what lets it go on, now and from then on. */
+const holdDiagnostic = (): (() => Promise<void>) => {
+  const diagnostic = readFileSync(`${target.program}-state`, 'utf8');
+  const slow = `touch ${target.program}.inside; until rm ${gate()} 2>/dev/null; do sleep 0.05; done`;
+  rmSync(`${target.program}.inside`, { force: true });
+  writeFileSync(`${target.program}-state`, diagnostic.replace('\n', `\n${slow}\n`));
+  return async () => {
+    await openGate();
+    writeFileSync(`${target.program}-state`, diagnostic);
+  };
+};
+
 /** Whether a process is more than a zombie that nobody has reaped yet. */
 const isAlive = (pid: string): boolean => {
   try {
@@ -115,7 +127,7 @@ const made = (): number =>
 
 const ages = (claims: readonly Json[], boot: string, now: number): Json => {
   const program =
-    'import json,sys; sys.path.insert(0, sys.argv[1]); from pra_run.claims import auto_ages; print(json.dumps(auto_ages(*json.load(sys.stdin))))';
+    'import json,sys; sys.path.insert(0, sys.argv[1]); from pra_run.auto_budget import auto_ages; print(json.dumps(auto_ages(*json.load(sys.stdin))))';
   const scripts = join(import.meta.dirname, '../../target-scripts');
   const options = { input: JSON.stringify([claims, boot, now]) };
   return JSON.parse(
@@ -498,15 +510,58 @@ describe('one at a time', () => {
     },
   );
 
+  it.each([
+    ['DISABLED', 'etc/disabled'],
+    ['FROZEN', 'run/pra-run/frozen'],
+  ])('what root switches off while a diagnostic is asked is not begun: %s', async (rule, path) => {
+    const fact = {
+      diagnostic: 'unit_state',
+      args: { unit: 'quick.service' },
+      parse: 'kv',
+      facts: { active_state: { from: 'ActiveState', type: 'string' } },
+      expect: [{ fact: 'active_state', op: 'eq', value: 'active' }],
+      evidence: [],
+      within: 0,
+    };
+    const verify = [fact];
+    target.writeAction('checked', {
+      argv: [target.program, 'quick.service'],
+      params: [],
+      precheck: [],
+      verify,
+    });
+    const person = await prepare('quick', [low], { action: 'checked', args: [] });
+    const opened = holdDiagnostic();
+    const said = hand(person);
+    await until(`${target.program}.inside`, true);
+    writeFileSync(join(target.prefix, path), '');
+    await opened();
+    const { code, events } = await said;
+    rmSync(join(target.prefix, path));
+    expect([code, events]).toEqual([rule, []]);
+    expect((await hand(person)).exit).toBe(0);
+  });
+
+  it('who stops something does not wait for the diagnostics of others', async () => {
+    const [person, other] = [await prepare('quick'), await prepare('quick')];
+    const opened = holdDiagnostic();
+    const said = hand(person);
+    await until(`${target.program}.inside`, true);
+    expect(target.receipt(await target.ask('fence', frame(other))).state).toBe('NEVER_STARTED');
+    const signing = { key: target.anna, namespace: 'mcp-pra-medium' };
+    const frozen = await target.ask('freeze', target.freeze(target.freezeTicket(), [signing]));
+    await opened();
+    const { code } = await said;
+    rmSync(join(target.prefix, 'etc/frozen'));
+    expect([target.receipt(frozen).state, code]).toEqual(['SUCCEEDED', 'FROZEN']);
+  });
+
   it('one prepare', async () => {
-    const diagnostic = readFileSync(`${target.program}-state`, 'utf8');
-    const slow = `touch ${target.program}.inside; until rm ${target.program}.gate 2>/dev/null; do sleep 0.05; done`;
-    writeFileSync(`${target.program}-state`, diagnostic.replace('\n', `\n${slow}\n`));
+    const opened = holdDiagnostic();
     const first = target.start(['prepare'], target.draft());
     await until(`${target.program}.inside`, true);
     const second = await target.ask('prepare', target.draft());
-    await openGate();
-    writeFileSync(`${target.program}-state`, diagnostic);
+    await opened();
     expect(second).toMatchObject({ code: 'BUSY', exit: 75, events: [] });
     expect((await first.said).exit).toBe(0);
   });
@@ -653,6 +708,24 @@ describe('the audit record', () => {
         'v=1 verdict=refused word=- code=WORD_UNLISTED error=- id=- action=- principal=- incident=- state=- ms=n',
         'v=1 verdict=refused word=low_thing code=SUBMISSION_FORM error=- id=- action=- principal=- incident=- state=- ms=n',
       ]);
+    } finally {
+      await log.close();
+    }
+  });
+
+  it('is an alert when two tickets have one id', async () => {
+    rmSync(join(target.root, 'log'), { force: true });
+    const log = await DatagramSocket.open(join(target.root, 'log'), 'read');
+    try {
+      const first = await prepare('quick');
+      await hand(first);
+      const { offer } = first;
+      const other = { ...first, ticketText: first.ticketText.replace(/^reason .*$/mu, 'reason other') };
+      const again = { ...other, offer, signatures: [target.sign(other.ticketText, low)] };
+      expect((await hand(again)).code).toBe('ID_CONFLICT');
+      let record = '';
+      while (!record.includes('code=ID_CONFLICT')) record = await log.next();
+      expect(record).toMatch(/^<81>/u);
     } finally {
       await log.close();
     }

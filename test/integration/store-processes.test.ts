@@ -78,7 +78,7 @@ describe('processes on one store', () => {
     const principals = Array.from({ length: 40 }, (_, n) => `approver-${String(n)}`);
     for (const [n, principal] of principals.entries()) {
       const recovery = { recoverySalt: '', recovery: [] };
-      const key = { key: 'SHA256:x', keyType: 'ssh-ed25519', sealed: 'sealed' };
+      const key = { key: `SHA256:${String(n)}`, keyType: 'ssh-ed25519', sealed: 'sealed' };
       const enrolment = {
         principal,
         id: `enrolment-${String(n)}`,

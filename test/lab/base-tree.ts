@@ -11,6 +11,9 @@ import { withFileLock } from './file-lock.ts';
 export const RELEASES = ['bookworm', 'trixie'] as const;
 export type Release = (typeof RELEASES)[number];
 
+/** `instances`: databases, web servers, backup tools and what else diagnostics are tried on. Only of the first release. */
+export type Software = 'minimal' | 'instances';
+
 /**
  * What a host of the lab has beyond Debian's minbase. All of it is in the tree from the start: the hosts have no
  * way out and can install nothing.
@@ -22,10 +25,49 @@ const PACKAGES = [
   'nginx-light', // a proxy that reload_proxy can reload
 ].flatMap((line) => line.split(' '));
 
-/** Beside sudo, which stays the one that /usr/bin/sudo is. */
-const MORE_PACKAGES: Readonly<Record<Release, readonly string[]>> = { bookworm: [], trixie: ['sudo-rs'] };
+/**
+ * sudo-rs beside sudo, which stays the one that /usr/bin/sudo is; and small programs whose output differs between releases, for
+ * the diagnostics that read it: there are no `instances` of that release.
+ */
+const MORE_PACKAGES: Readonly<Record<Release, readonly string[]>> = {
+  bookworm: [],
+  trixie: ['sudo-rs', 'openssl', 'wtmpdb', 'libpam-wtmpdb', 'systemd-coredump', 'chrony'],
+};
 
 const packagesOf = (release: Release): readonly string[] => [...PACKAGES, ...MORE_PACKAGES[release]];
+
+/** What hosts with instances have besides: the programs that diagnostics of tier 2 are tried on. None is started at boot. */
+const INSTANCES = [
+  'postgresql redis-server mariadb-server haproxy apache2 unbound bind9 postfix php-fpm keepalived',
+  'restic borgbackup pgbackrest',
+  'lvm2 mdadm nfs-common nfs-kernel-server smartmontools multipath-tools sysstat lsof',
+  'patroni etcd-server',
+  'podman crun rabbitmq-server pacemaker corosync pacemaker-cli-utils caddy firewalld',
+  'curl openssl ca-certificates bind9-dnsutils iptables ufw ethtool',
+  'chrony cron systemd-coredump auditd apparmor apparmor-utils needrestart',
+].flatMap((line) => line.split(' '));
+
+/** Runs in a copy of the tree as root, with the mirror as $1 and the packages after it. Whatever it installs stays disabled. */
+const INSTALL = String.raw`
+set -eu
+mirror=$1; shift
+kept=$(cat /etc/apt/sources.list 2>/dev/null || :)
+printf 'deb %s bookworm main\n' "$mirror" >/etc/apt/sources.list
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod 0755 /usr/sbin/policy-rc.d
+before=$(systemctl list-unit-files --state=enabled --no-legend --plain | cut -d' ' -f1)
+apt-get -q update
+apt-get -q -y --no-install-recommends install "$@"
+for unit in $(systemctl list-unit-files --state=enabled --no-legend --plain | cut -d' ' -f1); do
+  case " $(echo $before) " in *" $unit "*) ;; *) systemctl disable --quiet "$unit" || :;; esac
+done
+rm -f /usr/sbin/policy-rc.d /etc/hostname
+printf '%s\n' "$kept" >/etc/apt/sources.list
+: >/etc/resolv.conf
+apt-get clean
+rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old
+touch /etc/.updated /var/.updated
+`;
 
 /** Runs in the finished tree as root. What differs from host to host (names, keys, addresses) is not here. */
 const FINISH = String.raw`
@@ -76,9 +118,16 @@ touch /etc/.updated /var/.updated
 `;
 
 /** Path of the tree every host's overlay stands on; it may not exist yet. The name changes with the recipe. */
-export function baseTreePath(release: Release = RELEASES[0]): string {
+export function baseTreePath(release: Release = RELEASES[0], software: Software = 'minimal'): string {
   const recipe = createHash('sha256')
-    .update(JSON.stringify([release, packagesOf(release), FINISH]))
+    .update(
+      JSON.stringify([
+        release,
+        packagesOf(release),
+        FINISH,
+        ...(software === 'instances' ? [INSTANCES, INSTALL] : []),
+      ]),
+    )
     .digest('hex');
   return join(cacheFolder(), `base-${recipe.slice(0, 16)}`);
 }
@@ -90,9 +139,11 @@ export function baseTreePath(release: Release = RELEASES[0]): string {
 export async function ensureBaseTree(
   progress: (line: string) => void,
   release: Release = RELEASES[0],
+  software: Software = 'minimal',
 ): Promise<string> {
-  const finished = baseTreePath(release);
+  const finished = baseTreePath(release, software);
   if (existsSync(finished)) return finished;
+  const minimal = software === 'minimal' ? undefined : await ensureBaseTree(progress, release);
   const waiting = (): void => progress('base tree: another process is building it, waiting');
   await withFileLock(
     join(cacheFolder(), 'lock'),
@@ -101,7 +152,8 @@ export async function ensureBaseTree(
       await removeAbandonedBuilds();
       const building = join(cacheFolder(), `building-${process.pid}`);
       try {
-        await buildBaseTree(building, release, progress);
+        if (minimal === undefined) await buildBaseTree(building, release, progress);
+        else await addInstances(building, minimal, progress);
         await rename(building, finished);
       } finally {
         await rm(building, { recursive: true, force: true });
@@ -165,6 +217,32 @@ async function buildBaseTree(
   );
   await mustRun('setpriv', [...DIE_WITH_US, 'chroot', path, '/bin/sh', '-c', FINISH], { env });
   progress(`base tree: ready after ${Math.round((Date.now() - started) / 1000)} s`);
+}
+
+/** The same tree with more in it. apt reads the mirror from its arguments: what was there is put back. */
+async function addInstances(path: string, minimal: string, progress: (line: string) => void): Promise<void> {
+  const started = Date.now();
+  progress('tree with instances: copying and installing, a few minutes, once');
+  await mustRun('cp', ['-a', '--reflink=auto', minimal, path]);
+  const mirror = (await findAptMirror(RELEASES[0])) ?? 'http://deb.debian.org/debian';
+  const env = {
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    LANG: 'C.UTF-8',
+    DEBIAN_FRONTEND: 'noninteractive',
+    ...(await aptProxyEnvironment()),
+  };
+  // Names of the mirror are looked up as on this machine while it is asked.
+  await mustRun('cp', ['/etc/resolv.conf', join(path, 'etc/resolv.conf')]);
+  await mustRun(
+    'setpriv',
+    [...DIE_WITH_US, 'chroot', path, '/bin/sh', '-c', INSTALL, 'sh', mirror, ...INSTANCES],
+    {
+      env,
+      timeoutMs: 1_200_000,
+      onLine: oncePerSecond((line) => progress(`tree with instances: ${line}`)),
+    },
+  );
+  progress(`tree with instances: ready after ${Math.round((Date.now() - started) / 1000)} s`);
 }
 
 /**

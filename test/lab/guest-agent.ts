@@ -7,7 +7,9 @@ import type { Captured } from './capture.ts';
 // its socket serves one connection at a time, so that each request has a short connection of its own.
 // https://www.qemu.org/docs/master/interop/qemu-ga-ref.html
 
-const POLL_MS = 30;
+/** Each question is work for an emulated processor, and a line in the guest's journal: fewer, the longer it takes. */
+const FIRST_POLL_MS = 30;
+const LAST_POLL_MS = 1_000;
 
 /**
  * Runs a program as root in the guest and keeps what it wrote (at most 16 MiB). `code` is 128 + signal number when a
@@ -32,7 +34,7 @@ export async function runInGuest(
     'input-data': Buffer.from(options.input ?? '').toString('base64'),
     'capture-output': true,
   });
-  for (;;) {
+  for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(1.5 * pollMs, LAST_POLL_MS)) {
     const status = await ask<ExecStatus>(socketPath, 'guest-exec-status', { pid: started.pid });
     if (status.exited) {
       return {
@@ -45,7 +47,7 @@ export async function runInGuest(
       await ask(socketPath, 'guest-exec', { path: '/usr/bin/kill', arg: ['-KILL', String(started.pid)] });
       throw new Error(`${String(path)} was stopped after ${String(timeoutMs)} ms`);
     }
-    await sleep(POLL_MS);
+    await sleep(pollMs);
   }
 }
 

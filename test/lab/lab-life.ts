@@ -6,13 +6,14 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { ensureBaseTree, type Release } from './base-tree.ts';
+import { ensureBaseTree, type Release, type Software } from './base-tree.ts';
+import { withFileLock } from './file-lock.ts';
 import { openHost, type LabHost } from './host.ts';
 import type { KeeperMessage, KeeperOrder } from './keeper.ts';
 import { isAlive, readLabState, type LabState } from './lab-state.ts';
 import { labAvailable } from './packages.ts';
 import { adminKeyPath, knownHostsPath, sshConfigPath } from './ssh-client-files.ts';
-import { sweepDeadLabs } from './tear-down.ts';
+import { claimLock, sweepDeadLabs } from './tear-down.ts';
 import { ensureVmParts } from './vm-parts.ts';
 
 /** Debian hosts on a private bridge, with no way out of it and no name server. */
@@ -36,7 +37,7 @@ export interface Lab {
 /** The project's own: a test runner may have been started with whatever Node the machine has. */
 export const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
 const KEEPER = fileURLToPath(new URL('keeper.ts', import.meta.url));
-const DOWN_TIMEOUT_MS = 30_000;
+const DOWN_TIMEOUT_MS = 120_000;
 
 /**
  * Boots `hosts` hosts, named h1, h2, … unless `names` says otherwise, and resolves when all of them accept logins.
@@ -48,6 +49,8 @@ export async function labUp(opts: {
   names?: string[];
   /** Of all hosts of the lab; Debian 12 unless said otherwise. Not with `vm`. */
   release?: Release;
+  /** Of all hosts of the lab; `minimal` unless said otherwise. */
+  software?: Software;
   /** One more host, `vm1`, with a kernel and a clock of its own. Only one at a time runs on this machine. */
   vm?: boolean;
   progress?: (line: string) => void;
@@ -60,6 +63,7 @@ export async function labUp(opts: {
 export async function labUpPersistent(opts: {
   hosts: number;
   release?: Release;
+  software?: Software;
   vm?: boolean;
   progress?: (line: string) => void;
 }): Promise<Lab> {
@@ -83,6 +87,7 @@ async function startLab(
     hosts: number;
     names?: string[];
     release?: Release;
+    software?: Software;
     vm?: boolean;
     progress?: (line: string) => void;
   },
@@ -95,7 +100,7 @@ async function startLab(
   const progress = opts.progress ?? ((): void => {});
   if (opts.vm === true && opts.release !== undefined)
     throw new Error('a virtual machine is of the release that is meant where none is named');
-  const base = await ensureBaseTree(progress, opts.release);
+  const base = await ensureBaseTree(progress, opts.release, opts.software);
   const vm = opts.vm === true ? await ensureVmParts(base, progress) : undefined;
   const order: KeeperOrder = { base, names, vm, persistent };
   // A session of its own: Ctrl-C in the terminal reaches the owner, and the keeper hears of it through the pipe.
@@ -153,7 +158,7 @@ async function stopOwned(keeper: Keeper, labFolder: string): Promise<void> {
     await exited;
     clearTimeout(timer);
   }
-  await sweepWhatIsLeft(labFolder);
+  await sweepWhatIsLeft(labFolder, keeper.pid);
 }
 
 async function stopByPid(labFolder: string, state: LabState): Promise<void> {
@@ -163,12 +168,17 @@ async function stopByPid(labFolder: string, state: LabState): Promise<void> {
     if (Date.now() > deadline) process.kill(state.keeper.pid, 'SIGKILL');
     await sleep(50);
   }
-  await sweepWhatIsLeft(labFolder);
+  await sweepWhatIsLeft(labFolder, state.keeper.pid);
 }
 
 /** Only a keeper that was killed, or failed, leaves its folder: that is worth an error once it is cleaned up. */
-async function sweepWhatIsLeft(labFolder: string): Promise<void> {
-  const keeperFailed = existsSync(labFolder);
+async function sweepWhatIsLeft(labFolder: string, keeper: number | undefined): Promise<void> {
+  // Under the lock of claims: the folder of that name may be the next lab's already.
+  const keeperFailed = await withFileLock(claimLock(), async () => {
+    if (!existsSync(labFolder)) return false;
+    const state = await readLabState(labFolder);
+    return state === undefined || state.keeper.pid === keeper;
+  });
   await sweepDeadLabs();
   if (keeperFailed) throw new Error(`the keeper of ${labFolder} did not take it down; it is gone now`);
 }

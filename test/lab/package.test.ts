@@ -220,7 +220,7 @@ describe('install', () => {
     const units = (host: LabHost): Promise<string> =>
       sh(
         host,
-        "systemctl list-unit-files --no-legend 'mcp-pra-*' | sort; systemctl list-timers --all --no-legend 'mcp-pra-*' | awk '{print $(NF-1)}'",
+        "systemctl list-unit-files --no-legend 'mcp-pra-*' | sort; systemctl list-timers --all --no-legend 'mcp-pra-*' | awk '{print $(NF-1)}' | sort",
       );
     expect(await units(packaged)).toBe(await units(provisioned));
   });

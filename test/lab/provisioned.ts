@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Release } from './base-tree.ts';
+import type { Release, Software } from './base-tree.ts';
 import { labUp, runPlaybook, type Lab, type LabHost } from './lab.ts';
 
 /** Keys made for one lab; each path is a private key with its `.pub` beside it. */
@@ -103,6 +103,10 @@ export interface LabMore {
   readonly targets?: number;
   /** More approvers than alice, with the same passphrase. */
   readonly people?: readonly string[];
+  /** What is installed on its hosts. */
+  readonly software?: Software;
+  /** Named things of each host: kind, name, what it stands for. */
+  readonly names?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /** Boots hosts of a Debian release and makes them targets with the project's own playbook. */
@@ -110,9 +114,9 @@ export const provisionedLab = async (
   hosts: number,
   policy?: Record<string, unknown>,
   release?: Release,
-  { certificates = false, targets = hosts, people = [] }: LabMore = {},
+  { certificates = false, targets = hosts, people = [], software = 'minimal', names = {} }: LabMore = {},
 ): Promise<{ readonly lab: Lab; readonly keys: LabKeys; readonly vars: Record<string, unknown> }> => {
-  const lab = await labUp({ hosts, ...(release === undefined ? {} : { release }) });
+  const lab = await labUp({ hosts, software, ...(release === undefined ? {} : { release }) });
   try {
     const keys = makeLabKeys(lab);
     const authority = makeKey(dirname(keys.reader), 'authority');
@@ -126,6 +130,7 @@ export const provisionedLab = async (
     const vars = {
       ...plain,
       mcp_pra_allowed_signers: [...(plain['mcp_pra_allowed_signers'] as readonly string[]), ...signers],
+      ...(Object.keys(names).length === 0 ? {} : { mcp_pra_names: names }),
       ...(certificates ? { mcp_pra_user_ca_keys: [publicKey(authority)] } : {}),
     };
     const some =
@@ -171,7 +176,7 @@ export const vmTarget = async (): Promise<{ readonly lab: Lab; readonly keys: La
     };
     await host.writeFile('/root/site.json', JSON.stringify(site), 0o600);
     const must = async (argv: readonly string[], input?: Buffer): Promise<void> => {
-      const said = await host.run(argv, { timeoutMs: 300_000, ...(input === undefined ? {} : { input }) });
+      const said = await host.run(argv, { timeoutMs: 600_000, ...(input === undefined ? {} : { input }) });
       if (said.code !== 0) throw new Error(`${argv.join(' ')}: ${said.stdout}${said.stderr}`);
     };
     const pack = execFileSync('tar', ['-C', ROOT, '-cf', '-', 'package.json', 'target-scripts'], {

@@ -345,9 +345,8 @@ describe('a provisioned host', () => {
       if (path === '/etc/mcp-pra/rollback') return '0:0 700';
       if (path === '/etc/sudoers.d/mcp-pra') return '0:0 440';
       if (path === DROP_IN) return '0:0 600';
-      const isProgram = /^\/usr\/local\/(?:bin\/|lib\/mcp-pra\/(?:scripts\/|collectors\/|[a-z-]+$))/u.test(
-        path,
-      );
+      const isProgram =
+        /^\/usr\/local\/(?:bin\/|lib\/mcp-pra\/(?:scripts\/|helpers\/|collectors\/|[a-z-]+$))/u.test(path);
       return kind === 'd' || isProgram ? '0:0 755' : '0:0 644';
     };
     const rows = listing.split('\n').map((line) => /^(\S) (\S+ \S+) (.*)$/u.exec(line) ?? []);

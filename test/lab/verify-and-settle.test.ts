@@ -74,6 +74,13 @@ verify:
 `,
 );
 
+const BARE_REBOOT = action(
+  'lab_reboot_bare',
+  `argv: ['script:lab-reboot']
+ends: reboot
+`,
+);
+
 const SCRIPTS = {
   'lab-change': `#!/bin/sh
 set -eu
@@ -100,6 +107,14 @@ ExecStart=/usr/bin/sleep 6
 WantedBy=multi-user.target
 `;
 
+const BROKEN_UNIT = 'lab-broken.service';
+const BROKEN = `[Service]
+Type=oneshot
+ExecStart=/usr/bin/false
+[Install]
+WantedBy=multi-user.target
+`;
+
 let lab: Lab;
 let keys: LabKeys;
 let host: LabHost;
@@ -117,13 +132,14 @@ const packWithSite = (): string => {
   writeFileSync(join(site, 'diagnostics/lab_state.yaml'), DIAGNOSTIC);
   writeFileSync(join(site, 'actions/lab_change.yaml'), CHANGE);
   writeFileSync(join(site, 'actions/lab_reboot.yaml'), REBOOT);
+  writeFileSync(join(site, 'actions/lab_reboot_bare.yaml'), BARE_REBOOT);
   for (const [name, text] of Object.entries(SCRIPTS)) {
     writeFileSync(join(site, 'scripts', name), text);
     writeFileSync(join(dir, 'target-scripts/scripts', name), text, { mode: 0o755 });
   }
-  const scriptsDir = join(ROOT, 'target-scripts/scripts');
+  const targetScripts = join(ROOT, 'target-scripts');
   renderTables(
-    loadCatalog([join(ROOT, 'catalog'), site], { scriptsDir }),
+    loadCatalog([join(ROOT, 'catalog'), site], { targetScripts }),
     join(dir, 'target-scripts/tables'),
   );
   return dir;
@@ -147,7 +163,10 @@ beforeAll(async () => {
   pack = packWithSite();
   await sendPack(host, pack);
   const policy = {
-    values: { lab_change: { how: ['good', 'bad', 'late', 'slow'] } },
+    values: {
+      lab_change: { how: ['good', 'bad', 'late', 'slow'] },
+      restart_service: { unit: ['cron.service'] },
+    },
     quorum: { MEDIUM: 1, HIGH: 1 },
     signer: { MEDIUM: 'software-key', HIGH: 'software-key' },
   };
@@ -167,10 +186,10 @@ const setState = (state: string, freeMb: number): Promise<void> =>
   host.writeFile('/var/lib/lab/state', `State=${state}\nFreeMb=${String(freeMb)}\n`);
 
 /** A ticket that a person has signed. */
-const approved = async (name: string, how?: string) => {
+const approved = async (name: string, how?: string, param = 'how') => {
   const made = await prepare(runner, {
     action: name,
-    args: how === undefined ? [] : [['how', how]],
+    args: how === undefined ? [] : [[param, how]],
     impact: 'MEDIUM',
   });
   const ticketText = ticketFrom(made);
@@ -232,6 +251,19 @@ test('an effect that comes some seconds later is waited for', async () => {
   });
 });
 
+test('the receipt of a restart shows that there was one', async () => {
+  const parts = await approved('restart_service', 'cron.service', 'unit');
+  const pid = (): Promise<string> => sh('systemctl show --property=MainPID --value cron.service');
+  const before = (await pid()).trim();
+  const receipt = receiptIn(await submit(runner, 'restart_service', parts));
+  const after = (await pid()).trim();
+  expect(after).not.toBe(before);
+  expect(receipt).toMatchObject({ state: 'SUCCEEDED', verified: true });
+  expect(receipt.evidence).toContainEqual({ diagnostic: 'unit_status', fact: 'main_pid', before, after });
+  const since = receipt.evidence.find(({ fact }) => fact === 'active_since');
+  expect(since?.after).toMatch(/^\w{3} \d{4}-/u);
+});
+
 test('a stable number may move within its tolerance and no further', async () => {
   await setState('good', 500);
   const [near, far] = [await approved('lab_change', 'good'), await approved('lab_change', 'good')];
@@ -257,6 +289,28 @@ test.each([
   expect(shown).not.toContain('Monotonic=0');
 });
 
+test.each([
+  ['comes in its own time', 'rm /run/lab-gate', { state: 'SUCCEEDED', rc: 0 }],
+  ['is killed first', 'systemctl kill --signal=KILL', { state: 'INTERRUPTED', started: undefined }],
+] as const)('a runner that systemd has and that has said nothing yet: it %s', async (_, step, expected) => {
+  const program = '/usr/local/lib/mcp-pra/pra_run/execute.py';
+  const gate = "while os.path.exists('/run/lab-gate'): time.sleep(0.05)";
+  await sh(
+    `touch /run/lab-gate; cp ${program} /root/execute.py; sed -i "s|^def execute(host, id):|&\\n    ${gate}|; s/^START_SECONDS = 10/START_SECONDS = 0/" ${program}; ! cmp -s ${program} /root/execute.py`,
+  );
+  try {
+    await setState('good', 500);
+    const parts = await approved('lab_change', 'good');
+    const said = submit(runner, 'lab_change', parts);
+    const unit = `mcp-pra-${parts.id}.service`;
+    await until(async () => (await host.run(['systemctl', 'is-active', unit])).code === 0);
+    await sh(step.startsWith('rm') ? step : `${step} ${unit}`);
+    expect(receiptIn(await said)).toMatchObject(expected);
+  } finally {
+    await sh(`rm -f /run/lab-gate; cp /root/execute.py ${program}`);
+  }
+});
+
 test('an action that reboots the host has succeeded once the host is back, before anybody asks', async () => {
   const parts = await approved('lab_reboot');
   const runs = await sh('wc -l </var/lib/lab/runs');
@@ -265,9 +319,60 @@ test('an action that reboots the host has succeeded once the host is back, befor
   await until(async () => (await bootId()) !== first);
   await until(() => isThere(`/var/lib/mcp-pra/receipts/${parts.id}.json`));
   const receipt = await ask(parts);
-  expect(receipt).toMatchObject({ state: 'SUCCEEDED', rc: 0, verified: true, bootId: first.trim() });
-  expect(receipt.evidence).toMatchObject([{ fact: 'active_state', before: 'inactive', after: 'active' }]);
+  expect(receipt).toMatchObject({ state: 'SUCCEEDED', verified: true, bootId: first.trim() });
+  expect(receipt.evidence).toMatchObject([
+    { diagnostic: 'host', fact: 'boot', before: undefined, after: 'running' },
+    { fact: 'active_state', before: 'inactive', after: 'active' },
+  ]);
   expect(Number(await sh('wc -l </var/lib/lab/runs'))).toBe(Number(runs) + 1);
+});
+
+/**
+ * Has an action reboot the host, and waits for its receipt, whose file it gives. Its exit code is 0, or 143 where the shutdown that it asked
+ * for was faster than itself.
+ */
+const rebooted = async (parts: Approved): Promise<string> => {
+  const first = await bootId();
+  await submit(runner, 'lab_reboot_bare', parts);
+  await until(async () => (await bootId()) !== first);
+  const file = `/var/lib/mcp-pra/receipts/${parts.id}.json`;
+  await until(() => isThere(file));
+  return file;
+};
+
+test('a reboot that is not done in its time was none, as far as nothing else verifies it', async () => {
+  const outcome = '/usr/local/lib/mcp-pra/pra_run/outcome.py';
+  await sh(
+    `sed -i 's/^BOOT_SECONDS = 300/BOOT_SECONDS = 1/' ${outcome}; grep -q '^BOOT_SECONDS = 1 ' ${outcome}`,
+  );
+  const parts = await approved('lab_reboot_bare');
+  await rebooted(parts);
+  await sh(`sed -i 's/^BOOT_SECONDS = 1/BOOT_SECONDS = 300/' ${outcome}`);
+  expect(await ask(parts)).toMatchObject({
+    state: 'VERIFY_FAILED',
+    verified: false,
+    evidence: [{ diagnostic: 'host', fact: 'boot', before: undefined, after: 'starting' }],
+  });
+});
+
+test('without a verification it has succeeded once the boot is done, and no sooner; what that boot lacks is evidence', async () => {
+  await host.writeFile(`/etc/systemd/system/${BROKEN_UNIT}`, BROKEN);
+  await sh(`systemctl enable --quiet ${BROKEN_UNIT}`);
+  const parts = await approved('lab_reboot_bare');
+  const file = await rebooted(parts);
+  const finished = await sh('systemctl show --timestamp=unix -p FinishTimestamp --value');
+  expect(Number(await sh(`stat -c %Y ${file}`))).toBeGreaterThanOrEqual(Number(finished.trim().slice(1)));
+  expect(await ask(parts)).toMatchObject({
+    state: 'SUCCEEDED',
+    verified: undefined,
+    evidence: [{ diagnostic: 'host', fact: 'boot', before: undefined, after: 'degraded' }],
+  });
+  await sh(`systemctl disable --quiet ${BROKEN_UNIT}; systemctl reset-failed`);
+});
+
+test('systemd has nothing to say against the unit that settles', async () => {
+  const { code, stdout, stderr } = await host.run(['systemd-analyze', 'verify', 'mcp-pra-settle.service']);
+  expect([code, stdout, stderr]).toEqual([0, '', '']);
 });
 
 test('a host that reboots in the middle of an action says INTERRUPTED, verified, before anybody asks', async () => {

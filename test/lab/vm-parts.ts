@@ -8,7 +8,12 @@ import { mustRun } from './capture.ts';
 import { withFileLock } from './file-lock.ts';
 
 /** What a virtual machine has beyond the base tree: a kernel, and what only a kernel of one's own makes useful. */
-const PACKAGES = 'udev kmod qemu-guest-agent lvm2 mdadm auditd';
+const PACKAGES =
+  'udev kmod qemu-guest-agent auditd lvm2 thin-provisioning-tools mdadm nfs-kernel-server multipath-tools apparmor drbd-utils';
+
+/** What a test starts when it wants it: at boot nobody listens and no path is watched. */
+const NOT_AT_BOOT =
+  'nfs-server.service rpcbind.service rpcbind.socket nfs-client.target multipathd.service multipathd.socket apparmor.service drbd.service';
 
 /** Modules that the initramfs loads: disk, network, console of the guest agent, randomness. Order matters to insmod. */
 const MODULES =
@@ -66,6 +71,7 @@ mkdir -p root/etc/systemd/system/lab-network.service.d
 device=sys-subsystem-net-devices-host0.device
 printf '[Unit]\nWants=%s\nAfter=%s\n' $device $device >root/etc/systemd/system/lab-network.service.d/udev.conf
 # Nobody logs in at the console, and nothing may wait for a clock or a swap that is not there.
+inside systemctl disable --quiet ${NOT_AT_BOOT}
 inside systemctl mask --quiet getty@tty1.service serial-getty@ttyS0.service e2scrub_reap.service
 `;
 

@@ -170,6 +170,23 @@ describe('the audit of the kernel', () => {
     expect(others).toEqual([]);
     await sh('auditctl -D >/dev/null');
   });
+
+  test('events that it lost are counted, by the collector in its sandbox', async () => {
+    await sh('auditctl --reset-lost >/dev/null; systemctl start mcp-pra-collect-audit.service');
+    expect((await asReader('audit_lost')).stdout).toMatch(
+      /"audit_answers":true,"audit_enabled":"on",.*"audit_lost":0,/u,
+    );
+    // One event a second, and more programs than that.
+    await sh('auditctl -r 1 >/dev/null && auditctl -a always,exit -F arch=b64 -S execve -k flood');
+    await sh(
+      'for i in 1 2 3 4 5 6 7 8 9; do /usr/bin/true; done; auditctl -D >/dev/null; auditctl -r 0 >/dev/null',
+    );
+    await sh('systemctl start mcp-pra-collect-audit.service');
+    const { stdout } = await asReader('audit_lost');
+    expect(stdout).toMatch(/"audit_lost":[1-9][0-9]*,/u);
+    expect(stdout).not.toContain('flood');
+    await sh('auditctl --reset-lost >/dev/null');
+  });
 });
 
 describe('a wall clock that is wrong', () => {

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { newRecoveryCodes, type NewRecoveryCodes } from '../../src/approver/recovery-codes.ts';
 import { seal } from '../../src/approver/seal.ts';
+import { makeOtpProof } from '../../src/request/otp-proof.ts';
 import type { Store } from '../../src/request/ports.ts';
 
 /** The code of a moment (milliseconds), computed from RFC 4226 and RFC 6238 alone: another one than the program's. */
@@ -47,11 +48,16 @@ export const enrolInStore = async (
     readonly lastStep?: number;
   },
 ): Promise<EnrolledForTest> => {
-  const { principal, passphrase, key = 'SHA256:test', lastStep = 0 } = who;
+  const { principal, passphrase, key = `SHA256:test-${principal}`, lastStep = 0 } = who;
   const known = `${principal} ${passphrase}`;
   const making = made.get(known) ?? make(principal, passphrase);
   made.set(known, making);
   const { secret, sealed, recovery } = await making;
+  // In place of an earlier one, as with a code of it.
+  const was = store.otp.enrolment(principal);
+  const by = { kind: 'code', step: (was?.lastStep ?? 0) + 1 } as const;
+  const proof =
+    was === undefined ? undefined : makeOtpProof({ principal, enrolment: was.id, subject: 'ENROL', by });
   store.otp.enrol(
     {
       principal,
@@ -65,6 +71,7 @@ export const enrolInStore = async (
       recovery: recovery.kept,
     },
     { kind: 'note', code: 'OTP_ENROLLED', actor: `${principal}/test` },
+    proof,
   );
   return { secret, recovery, code: (now = Date.now()) => codeAt(secret, now) };
 };

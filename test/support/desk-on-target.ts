@@ -12,7 +12,7 @@ import type { Caller, RequestId } from '../../src/request/types.ts';
 import { openChannel, type OpenChannelOptions } from '../../src/ssh/open-channel.ts';
 import { openPrivateKey } from '../../src/ssh/private-key.ts';
 import { openStore } from '../../src/store/open.ts';
-import { EMBEDDED_CATALOG, EMBEDDED_SCRIPTS, type EmbeddedTarget } from './embedded-target.ts';
+import { EMBEDDED_CATALOG, type EmbeddedTarget } from './embedded-target.ts';
 
 export const MODEL: Caller = { principal: 'operator', client: 'test-client', channel: 'mcp' };
 export const PERSON: Caller = { principal: 'operator', client: 'cli', channel: 'cli' };
@@ -61,10 +61,10 @@ export const openTestDesk = async (target: EmbeddedTarget, options: TestDeskOpti
     path: target.autoKey.path,
   });
   const open = openDesk({
-    catalog: loadCatalog([catalogDir], { scriptsDir: EMBEDDED_SCRIPTS }),
+    catalog: loadCatalog([catalogDir], { targetScripts: EMBEDDED_CATALOG }),
     hosts: [{ name: target.name, tags: [], groups: [] }],
     operator: { denyActions: [], raise: {}, autoApprove: true, rules: [] },
-    limits: { callsPerMinute: 600, hostsPerCall: 20 },
+    limits: { callsPerMinute: 600, hostsPerCall: 20, resultTokens: 2_000 },
     channel,
     store,
     clock,

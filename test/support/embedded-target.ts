@@ -97,7 +97,7 @@ const defaultPolicy = (host: string): Policy => ({
 const install = (root: string, prefix: string, hostKey: SshKeyPair, catalogDir: string): void => {
   const tables = join(root, 'tables');
   mkdirSync(tables);
-  renderTables(loadCatalog([catalogDir], { scriptsDir: EMBEDDED_SCRIPTS }), tables);
+  renderTables(loadCatalog([catalogDir], { targetScripts: EMBEDDED_CATALOG }), tables);
   const owner = String(process.getuid?.() ?? 0);
   const places = ['--prefix', prefix, '--tables', tables, '--launcher', 'direct', '--owner-uid', owner];
   // No socket there: audit datagrams of a demonstration do not belong into this machine's log.

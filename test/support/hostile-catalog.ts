@@ -1,33 +1,20 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EMBEDDED_CATALOG } from './embedded-target.ts';
+import { changedCatalog, type ChangedCatalog } from './changed-catalog.ts';
 
 /**
- * The embedded catalog and definitions that print what a test wants a host to say: the diagnostic `demo_note` and the LOW
+ * The embedded catalog and definitions that print what a test wants a host to say: the diagnostics `demo_note` and, as a log, `demo_log`, and the LOW
  * action `print_note` show the file `note` of the demo process, `print_much` prints as many numbers as asked for, `leave_demo` says
  * that it switches the host off and takes a second.
- * `dir` is for the target and for desks of this process, `site` the same as a site's folder with its scripts, for the program.
  */
-export interface HostileCatalog {
-  readonly dir: string;
-  readonly site: string;
-  remove(): void;
-}
-
-export const hostileCatalog = (): HostileCatalog => {
-  const root = mkdtempSync(join(tmpdir(), 'mcp-pra-catalog-'));
-  const [dir, site] = [join(root, 'catalog'), join(root, 'site')];
-  for (const folder of [dir, site]) {
-    cpSync(EMBEDDED_CATALOG, folder, { recursive: true });
+export const hostileCatalog = (): ChangedCatalog =>
+  changedCatalog((folder) => {
     writeFileSync(join(folder, 'diagnostics/demo_note.yaml'), NOTE);
+    writeFileSync(join(folder, 'diagnostics/demo_log.yaml'), LOG);
     writeFileSync(join(folder, 'actions/print_note.yaml'), PRINT_NOTE);
     writeFileSync(join(folder, 'actions/print_much.yaml'), PRINT_MUCH);
     writeFileSync(join(folder, 'actions/leave_demo.yaml'), LEAVE);
-  }
-  rmSync(join(dir, 'scripts'), { recursive: true });
-  return { dir, site, remove: () => rmSync(root, { recursive: true }) };
-};
+  });
 
 /** What print_note and print_much may do by themselves. */
 export const HOSTILE_AUTO = [
@@ -51,6 +38,11 @@ limits: {seconds: 5, bytes: 262144}
 tags: [demo]
 promote: true
 `;
+
+const LOG = NOTE.replace('demo_note', 'demo_log').replace(
+  /facts:[^]*limits/u,
+  'facts:\n  count: {type: integer, help: Lines.}\ncompact: true\nlimits',
+);
 
 const action = (name: string, params: string, argv: string): string => `name: ${name}
 title: Print

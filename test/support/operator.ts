@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import type { Store } from '../../src/request/ports.ts';
 import { openStore } from '../../src/store/open.ts';
 import { enrolInStore, type EnrolledForTest } from './authenticator.ts';
+import { checkOutput } from './checked-output.ts';
 import { onPty, type PtyResult, type PtyStep } from './on-pty.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -23,9 +25,13 @@ export interface Operator {
     ...argv: string[]
   ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
   /** The rows of the ledger with this code, oldest first. */
-  ledger(
-    code: string,
-  ): Promise<readonly { readonly host?: string; readonly detail: Readonly<Record<string, unknown>> }[]>;
+  ledger(code: string): Promise<
+    readonly {
+      readonly kind: string;
+      readonly host?: string;
+      readonly detail: Readonly<Record<string, unknown>>;
+    }[]
+  >;
   /** Runs `mcp-pra …` on a real pseudo-terminal and types. */
   typed(argv: readonly string[], steps: readonly PtyStep[], seconds?: number): Promise<PtyResult>;
   /** `mcp-pra serve` as a child, with a real MCP client on its stdio. Close it. */
@@ -35,7 +41,7 @@ export interface Operator {
 export interface McpSession {
   readonly client: Client;
   readonly pid: number | null;
-  /** Calls a tool; `text` is all text content. */
+  /** Calls a tool and checks the form of its data; `text` is all text content. */
   call(name: string, args?: Record<string, unknown>): Promise<ToolAnswer>;
   close(): Promise<void>;
 }
@@ -102,7 +108,15 @@ export const makeOperator = (options: OperatorOptions): Operator => {
       const rows = stdout
         .split('\n')
         .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as { code: string; host?: string; detail: Record<string, unknown> });
+        .map(
+          (line) =>
+            JSON.parse(line) as {
+              kind: string;
+              code: string;
+              host?: string;
+              detail: Record<string, unknown>;
+            },
+        );
       return rows.filter(({ code }) => code === wanted);
     },
     typed: (argv, steps, seconds) =>
@@ -125,6 +139,7 @@ const serve = async (env: Record<string, string>): Promise<McpSession> => {
     pid: transport.pid,
     call: async (name, args = {}) => {
       const result = await client.callTool({ name, arguments: args }, undefined, { timeout: 60_000 });
+      if (result.isError !== true) checkOutput(name, result.structuredContent);
       const content = result.content as readonly { type: string; text?: string }[];
       return {
         text: content.map((part) => part.text ?? '').join('\n'),
@@ -149,15 +164,21 @@ export const approveHighSteps = (host: string, passphrase: string, code: string)
   { expect: 'Code of', send: `${code}\n` },
 ];
 
-/** Gives the approver of an operator's machine a one-time password, or another one. */
-export const enrolOperator = async (
+/** Works on the database of an operator's machine. */
+export const inStore = async <T>(
   operator: Pick<Operator, 'stateDir'>,
-  who: { readonly principal: string; readonly passphrase: string },
-): Promise<EnrolledForTest> => {
+  work: (store: Store) => T | Promise<T>,
+): Promise<T> => {
   const store = await openStore({ dir: operator.stateDir, clock: Date });
   try {
-    return await enrolInStore(store, who);
+    return await work(store);
   } finally {
     store.close();
   }
 };
+
+/** Gives the approver of an operator's machine a one-time password. */
+export const enrolOperator = (
+  operator: Pick<Operator, 'stateDir'>,
+  who: { readonly principal: string; readonly passphrase: string; readonly key?: string },
+): Promise<EnrolledForTest> => inStore(operator, (store) => enrolInStore(store, who));

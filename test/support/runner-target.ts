@@ -48,6 +48,13 @@ export interface Signing {
   readonly namespace: string;
 }
 
+/** What a person signs with, by impact. */
+export const signingsOf = (key: TestKey): Record<'low' | 'medium' | 'high', Signing> => ({
+  low: { key, namespace: 'mcp-pra-low' },
+  medium: { key, namespace: 'mcp-pra-medium' },
+  high: { key, namespace: 'mcp-pra-high' },
+});
+
 export interface SubmissionParts {
   readonly ticketText: string;
   readonly signatures: readonly string[];
@@ -106,6 +113,7 @@ case $1 in
   loud.service) i=0; while [ $i -lt 500 ]; do echo 0123456789; i=$((i + 1)); done; echo done > "$0.loud" ;;
   wait.service) echo waiting; until rm "$0.gate" 2>/dev/null; do sleep 0.05; done; echo through ;;
   hang.service) echo hanging; trap '' TERM; sleep 60 & echo $! > "$0.child"; wait; sleep 60 ;;
+  deaf.service) echo deaf; sh -c 'trap "" TERM; echo $$ > "$0.child"; while :; do sleep 0.1; done' "$0" & sleep 60 ;;
   fix.service) printf 'LoadState=loaded\\nActiveState=active\\nNRestarts=1\\n' > "\${0%/*}/unit-state" ;;
   late.service)
     { until rm "$0.late" 2>/dev/null; do sleep 0.05; done; "$0" fix.service; } >/dev/null 2>&1 &
@@ -155,7 +163,7 @@ export class RunnerTarget {
     ].map((name) => this.#makeKey(name)) as [TestKey, TestKey, TestKey, TestKey, TestKey];
     this.#writeTables();
     this.install();
-    const units = ['quick', 'fail', 'loud', 'wait', 'hang', 'count', 'dead', 'look', 'who'].map(
+    const units = ['quick', 'fail', 'loud', 'wait', 'hang', 'deaf', 'count', 'dead', 'look', 'who'].map(
       (name) => `${name}.service`,
     );
     this.policy['values'] = {
@@ -172,6 +180,11 @@ export class RunnerTarget {
       action: 'low_thing',
       args: { unit: `${name}.service` },
     }));
+    this.restore();
+  }
+
+  /** Policy, signers, revocations and the unit's state as at first. */
+  restore(): void {
     this.writePolicy();
     this.writeSigners();
     this.revoke();
@@ -222,7 +235,7 @@ export class RunnerTarget {
     const verb = [
       `v1\t${'d'.repeat(64)}`,
       'param\tunit\tunit\tservice',
-      'limit\t5\t4096',
+      'limit\t20\t4096',
       `run\tstate\t${this.program}-state\t--\t{unit}`,
       '',
     ];

@@ -35,6 +35,9 @@ export const newRequest = (id: string, over: Partial<NewRequest> = {}): NewReque
   signatures: [],
   approvals: [],
   dispatcher: undefined,
+  dispatchedAt: undefined,
+  isClaimed: false,
+  ending: undefined,
   incident: undefined,
   refusal: undefined,
   receipt: undefined,
@@ -148,8 +151,12 @@ export const wayTo = (state: State): readonly LifecycleEvent[] => {
 };
 
 /** What the store asks of an event besides its row. */
-export const patchOf = (event: LifecycleEvent): RequestPatch =>
-  event === 'revoke' ? { receipt: { text: 'mcp-pra receipt v1\n', signature: 'cmVj' } } : {};
+export const patchOf = (event: LifecycleEvent): RequestPatch => {
+  if (event === 'cosign') return { ticket: 'the ticket', signatures: ['YQ=='] };
+  if (event === 'vanish') return { ending: 'stayed_off' };
+  const isSaidByHost = event === 'revoke' || event === 'burn';
+  return isSaidByHost ? { receipt: { text: 'mcp-pra receipt v1\n', signature: 'cmVj' } } : {};
+};
 
 /** Files a request and takes it to a state. */
 export const requestIn = (

@@ -49,6 +49,8 @@ const RANDOM: readonly LifecycleEvent[] = [
     'burn',
     'expire',
     'stale',
+    'vanish',
+    'close',
   ] as const),
 ];
 
@@ -83,10 +85,10 @@ if (task === 'open') {
     const won = rest.map((pair) => {
       const [principal = '', id = ''] = pair.split(':');
       return attempt(() => {
-        const { seq } = store.otp.attempt(principal, id, 'code');
+        store.otp.attempt(principal, id, 'code');
         const enrolment = store.otp.enrolment(principal)?.id ?? '';
         const by = { kind: 'code', step: 7 } as const;
-        const proof = makeOtpProof({ principal, enrolment, subject: id, attempt: seq, by });
+        const proof = makeOtpProof({ principal, enrolment, subject: id, by });
         store.transition(id, 'approve', { decidedBy: principal }, row(id, 'approve'), proof);
       });
     });

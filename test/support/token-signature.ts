@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync, sign as signRaw } from 'node:crypto';
 import { signedData } from '../../src/request/sshsig.ts';
 
-const TYPE = 'sk-ssh-ed25519@openssh.com';
+const APPLICATION = 'ssh:';
 
 const string = (data: Buffer | string): Buffer => {
   const bytes = Buffer.from(data);
@@ -21,17 +21,15 @@ export interface TokenKey {
   sign(text: string, namespace: string, flags: number): string;
 }
 
-export const makeTokenKey = (): TokenKey => {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
-  const blob = Buffer.concat([string(TYPE), string(raw), string('ssh:')]);
+export const makeTokenKey = (kind: 'ed25519' | 'ecdsa' = 'ed25519'): TokenKey => {
+  const { type, blob, sign } = kind === 'ed25519' ? ed25519() : ecdsa();
   return {
     blob,
-    line: `${TYPE} ${blob.toString('base64')}`,
+    line: `${type} ${blob.toString('base64')}`,
     sign: (text, namespace, flags) => {
       const counted = Buffer.from([flags, 0, 0, 0, 9]);
-      const message = Buffer.concat([hash('ssh:'), counted, hash(signedData(namespace, text))]);
-      const inner = Buffer.concat([string(TYPE), string(signRaw(null, message, privateKey)), counted]);
+      const message = Buffer.concat([hash(APPLICATION), counted, hash(signedData(namespace, text))]);
+      const inner = Buffer.concat([string(type), string(sign(message)), counted]);
       return Buffer.concat([
         Buffer.from('SSHSIG'),
         Buffer.from([0, 0, 0, 1]),
@@ -43,4 +41,39 @@ export const makeTokenKey = (): TokenKey => {
       ]).toString('base64');
     },
   };
+};
+
+interface Raw {
+  readonly type: string;
+  readonly blob: Buffer;
+  readonly sign: (message: Buffer) => Buffer;
+}
+
+const ed25519 = (): Raw => {
+  const type = 'sk-ssh-ed25519@openssh.com';
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
+  const blob = Buffer.concat([string(type), string(raw), string(APPLICATION)]);
+  return { type, blob, sign: (message) => signRaw(null, message, privateKey) };
+};
+
+const ecdsa = (): Raw => {
+  const type = 'sk-ecdsa-sha2-nistp256@openssh.com';
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const point = publicKey.export({ format: 'der', type: 'spki' }).subarray(-65);
+  const blob = Buffer.concat([string(type), string('nistp256'), string(point), string(APPLICATION)]);
+  return {
+    type,
+    blob,
+    sign: (message) => {
+      const pair = signRaw('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+      return Buffer.concat([mpint(pair.subarray(0, 32)), mpint(pair.subarray(32))]);
+    },
+  };
+};
+
+/** A positive number in its shortest form, with a zero before a first bit that is set. */
+const mpint = (magnitude: Buffer): Buffer => {
+  const short = magnitude.subarray(magnitude.findIndex((byte) => byte !== 0));
+  return string((short[0] ?? 0) < 0x80 ? short : Buffer.concat([Buffer.from([0]), short]));
 };

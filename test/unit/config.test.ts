@@ -9,7 +9,7 @@ import {
   requireKnownNames,
   type Config,
 } from '../../src/config.ts';
-import { nearest } from '../../src/config/nearest.ts';
+import { nearest } from '../../src/nearest.ts';
 import { configDir, configPath, stateDir } from '../../src/config/paths.ts';
 import { problemLine } from '../../src/config/problem.ts';
 
@@ -104,11 +104,21 @@ describe('a good file', () => {
     expect(config.jumps[0]).toMatchObject({ name: 'door', user: 'hop', path: join(dir, 'keys/hop') });
     expect(config.knownHosts).toBe(join(dir, 'known_hosts'));
     expect(config.principal).toBe('alice');
-    expect(config.limits).toEqual({ callsPerMinute: 60, hostsPerCall: 20 });
+    expect(config.limits).toEqual({ callsPerMinute: 60, hostsPerCall: 20, resultTokens: 2_000 });
     expect(config.approvals).toEqual({ executeSeconds: 300 });
     expect(config.policy).toEqual({ autoApprove: true, denyActions: [], raise: {}, rules: [] });
     expect(config.stateDir).toBe('/state/mcp-pra');
   });
+});
+
+test.each([
+  [499, false],
+  [500, true],
+  [8_000, true],
+  [8_001, false],
+])('a result may have %i tokens: %s', (tokens, isAccepted) => {
+  const problems = problemsIn(`${GOOD}limits: {result_tokens: ${String(tokens)}}\n`);
+  expect(problems[0] === 'the file was accepted').toBe(isAccepted);
 });
 
 test('certificates have an issuer, and a record beside the database', () => {
@@ -202,6 +212,16 @@ polcy: {}
     ["somebody else's home", GOOD.replace('~/keys/runner', '~bob/keys'), 'this path is not understood'],
     ['a log that is not absolute', `${GOOD}names: {logs: {app: var/log}}\n`, 'must be an absolute path'],
     ['a log with ..', `${GOOD}names: {logs: {app: /var/../etc}}\n`, 'must be an absolute path'],
+    [
+      'a port out of range in a URL',
+      `${GOOD}names: {endpoints: {web: "https://web:70000/x"}}\n`,
+      'a port is at most 65535',
+    ],
+    [
+      'a URL with a user',
+      `${GOOD}names: {endpoints: {web: "https://me:secret@web/"}}\n`,
+      'must be host:port, or an http or https URL',
+    ],
     ['a port out of range', `${GOOD}names: {endpoints: {db: "db:70000"}}\n`, 'a port is at most 65535'],
     [
       'certificates without an issuer of theirs',
@@ -289,7 +309,13 @@ describe('who may write the file', () => {
 });
 
 describe('names of the catalog', () => {
-  const catalog = { actions: new Map([['restart_service', 1]]), diagnostics: new Map([['uptime', 1]]) };
+  const catalog = {
+    actions: new Map([['restart_service', 1]]),
+    diagnostics: new Map([
+      ['uptime', { tier: 1 }],
+      ['recorded', { tier: 3 }],
+    ]),
+  };
 
   test('a misspelt restriction does not leave the action allowed', () => {
     const config = load(
@@ -305,6 +331,21 @@ describe('names of the catalog', () => {
 
   test('known ones pass', () => {
     expect(() => requireKnownNames(load(`${GOOD}promote: [uptime]\n`), catalog)).not.toThrow();
+    expect(() => requireKnownNames(load(`${GOOD}demote: [uptime, recorded]\n`), catalog)).not.toThrow();
+  });
+
+  test('tools are given to what exists and was tried on an instance; none is given and taken at once', () => {
+    const problems = (yaml: string): readonly string[] =>
+      problemsThrownBy(() => requireKnownNames(load(`${GOOD}${yaml}`), catalog));
+    expect(problems('demote: [uptim]\n')).toEqual([
+      "mcp-pra.yaml:13:10: demote.0: the catalog has no diagnostic 'uptim'. Fix: write 'uptime'.",
+    ]);
+    expect(problems('promote: [recorded]\n')).toEqual([
+      "mcp-pra.yaml:13:11: promote.0: 'recorded' was tried on recordings only (tier 3) and is no tool of its own. Fix: take it out; run_diagnostic reaches it.",
+    ]);
+    expect(problemsThrownBy(() => load(`${GOOD}promote: [uptime]\ndemote: [uptime]\n`))).toEqual([
+      "mcp-pra.yaml:14:10: demote.0: 'uptime' is in promote too. Fix: take it out of one of them.",
+    ]);
   });
 });
 

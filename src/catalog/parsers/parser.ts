@@ -4,8 +4,11 @@
  */
 export type SectionTexts = ReadonlyMap<string, string>;
 
+/** Exit codes by section; 127 when there is no such program, 124 when its time was over. */
+export type SectionCodes = ReadonlyMap<string, number>;
+
 /**
  * Turns output into values by fact name. Must take any input: never throws, and says nothing (undefined) about what it
  * cannot read. Types and sizes are enforced afterwards, by the facts the diagnostic declares.
  */
-export type FactParser = (sections: SectionTexts) => Readonly<Record<string, unknown>>;
+export type FactParser = (sections: SectionTexts, codes: SectionCodes) => Readonly<Record<string, unknown>>;

@@ -1,19 +1,39 @@
-import { df } from './df.ts';
-import { failedUnits } from './failed-units.ts';
-import { journal } from './journal.ts';
-import { keyExpiry } from './key-expiry.ts';
-import { meminfo } from './meminfo.ts';
+import { backupsParsers } from './backups/registry.ts';
+import { certificatesParsers } from './certificates/registry.ts';
+import { compositeParsers } from './composite/registry.ts';
+import { containersParsers } from './containers/registry.ts';
+import { databasesParsers } from './databases/registry.ts';
+import { diskParsers } from './disk/registry.ts';
+import { hostParsers } from './host/registry.ts';
+import { logsParsers } from './logs/registry.ts';
+import { networkParsers } from './network/registry.ts';
+import { packagesParsers } from './packages/registry.ts';
+import { processesParsers } from './processes/registry.ts';
+import { securityParsers } from './security/registry.ts';
+import { servicesParsers } from './services/registry.ts';
+import { webParsers } from './web/registry.ts';
 import type { FactParser } from './parser.ts';
-import { sockets } from './sockets.ts';
-import { uptime } from './uptime.ts';
 
-/** The parsers a diagnostic may name (`parse: {parser: df}`). */
-export const parsers: ReadonlyMap<string, FactParser> = new Map([
-  ['df', df],
-  ['failed_units', failedUnits],
-  ['journal', journal],
-  ['key_expiry', keyExpiry],
-  ['meminfo', meminfo],
-  ['sockets', sockets],
-  ['uptime', uptime],
+/** The parsers a diagnostic may name (`parse: {parser: df}`). Throws RangeError when two have one name. */
+export const parsers: ReadonlyMap<string, FactParser> = once([
+  ...backupsParsers,
+  ...certificatesParsers,
+  ...compositeParsers,
+  ...containersParsers,
+  ...databasesParsers,
+  ...diskParsers,
+  ...hostParsers,
+  ...logsParsers,
+  ...networkParsers,
+  ...packagesParsers,
+  ...processesParsers,
+  ...securityParsers,
+  ...servicesParsers,
+  ...webParsers,
 ]);
+
+function once(all: readonly (readonly [string, FactParser])[]): ReadonlyMap<string, FactParser> {
+  const map = new Map(all);
+  if (map.size < all.length) throw new RangeError('two parsers have one name');
+  return map;
+}

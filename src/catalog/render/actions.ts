@@ -1,7 +1,8 @@
 import { canonicalJson } from '../digest.ts';
+import { isReadable } from '../check-action.ts';
 import { checkArgs } from '../params.ts';
 import { placeholderOf } from '../placeholder.ts';
-import type { Action, Catalog, Check, Diagnostic, FactRule } from '../types.ts';
+import type { Action, Catalog, Check, Diagnostic } from '../types.ts';
 
 /** An action file (docs/wire-protocol.md §4): canonical JSON and an LF. */
 export const renderAction = (action: Action, diagnostics: Catalog['diagnostics']): string => {
@@ -27,7 +28,11 @@ export const renderAction = (action: Action, diagnostics: Catalog['diagnostics']
       stable: diagnosticOf(check, diagnostics).stable,
       tolerance: check.tolerance,
     })),
-    verify: action.verify.map((check) => ({ ...renderCheck(check, diagnostics), within: check.within })),
+    verify: action.verify.map((check) => ({
+      ...renderCheck(check, diagnostics),
+      evidence: check.evidence,
+      within: check.within,
+    })),
     undo_action: action.undo_action ?? null,
     ends: action.ends,
   };
@@ -55,10 +60,6 @@ const renderCheck = (check: Check, diagnostics: Catalog['diagnostics']): object 
     expect: check.expect,
   };
 };
-
-/** The types of facts that the target computes by itself. */
-const isReadable = ({ type }: FactRule): boolean =>
-  type === 'string' || type === 'integer' || type === 'boolean';
 
 /** The target is given every value: placeholders as they are, literals and defaults checked. */
 const withDefaults = (check: Check, diagnostic: Diagnostic): Readonly<Record<string, string>> => {

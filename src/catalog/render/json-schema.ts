@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { actionFile, diagnosticFile, planFile } from '../schema.ts';
+import { actionFile, diagnosticFile, planFile, triageFile } from '../schema.ts';
 
 /** The published JSON Schemas (2020-12) of the files of a catalog, by file name. */
 export const renderJsonSchemas = (): ReadonlyMap<string, string> =>
@@ -10,6 +10,7 @@ export const renderJsonSchemas = (): ReadonlyMap<string, string> =>
     ],
     ['action.schema.json', render('An action (catalog/actions/<name>.yaml)', actionFile)],
     ['plan.schema.json', render('A plan (catalog/plans/<name>.yaml)', planFile)],
+    ['triage.schema.json', render('A triage (catalog/triage/<symptom>.yaml)', triageFile)],
   ]);
 
 const render = (title: string, schema: z.ZodType): string => {

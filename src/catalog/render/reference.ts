@@ -120,7 +120,8 @@ const checks = (all: readonly (Precheck | Verification)[]): string =>
           : []),
       ].join(', ');
       const late = 'within' in check && check.within > 0 ? ` within ${String(check.within)} s` : '';
-      return `\`${check.diagnostic}\`${said === '' ? '' : `: ${said}`}${late}`;
+      const shown = 'evidence' in check ? check.evidence.map((fact) => `\`${fact}\``).join(', ') : '';
+      return `\`${check.diagnostic}\`${said === '' ? '' : `: ${said}`}${late}${shown === '' ? '' : `; shown: ${shown}`}`;
     })
     .join('; ') || 'nothing';
 

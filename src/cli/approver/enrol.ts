@@ -6,7 +6,7 @@ import { painter } from '../cli-io.ts';
 import { say } from '../say.ts';
 import { Terminal } from '../terminal.ts';
 import { onSecretPage } from './secret-page.ts';
-import { askOtp, openKey, type ApproverSeat } from './sign-as-person.ts';
+import { openKey, proveOwnOtp, type ApproverSeat } from './sign-as-person.ts';
 
 const CODE_TRIES = 3;
 /** Characters of a passphrase that only seals the one-time password of a security key. */
@@ -44,7 +44,9 @@ export const enrol = async (context: CliContext): Promise<ExitCode> => {
   const passphrase = typed ?? (await choosePassphrase(seat));
   const begun = approver.beginEnrolment();
   try {
-    const proof = approver.isEnrolled ? await replaceProof(seat, typed) : undefined;
+    // Whoever has only the passphrase must not get rid of the one-time password by making a new one.
+    if (approver.isEnrolled) write(`${say('otp.replace')}\n`);
+    const proof = approver.isEnrolled ? await proveOwnOtp(seat, typed, 'ENROL') : undefined;
     const step = await confirmStep(seat, begun, painter(screen, context.io.env)('bold', begun.groups));
     const codes = await begun.keep(passphrase, step, proof);
     const page = `${say('otp.recovery_title')}\n\n${codes.map((code) => `  ${code}`).join('\n')}\n\n`;
@@ -69,22 +71,6 @@ const reportOf = ({ principal, keyType, fingerprint, allowedSigner }: CliApprove
   fingerprint,
   allowed_signer: allowedSigner,
 });
-
-/** Whoever has only the passphrase must not get rid of the one-time password by making a new one. */
-const replaceProof = async (seat: ApproverSeat, passphrase: Buffer | undefined) => {
-  seat.write(`${say('otp.replace')}\n`);
-  return askOtp(seat, passphrase, { subject: 'ENROL' }, async () => {
-    if (passphrase === undefined) return seat.approver.openRecovery();
-    try {
-      return await seat.approver.openOtp(passphrase);
-    } catch (error) {
-      if (!(error instanceof PraError) || error.code !== 'OTP_SEALED') throw error;
-      // The passphrase was changed since: only a recovery code is left.
-      seat.write(`${say('otp.recovery_only')}\n`);
-      return seat.approver.openRecovery();
-    }
-  });
-};
 
 const confirmStep = (seat: ApproverSeat, begun: OtpEnrolling, groups: string): Promise<number> => {
   const page = `${begun.qr}\n${say('otp.secret', { principal: seat.approver.principal, groups })}\n`;

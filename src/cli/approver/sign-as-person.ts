@@ -16,9 +16,9 @@ export interface ApproverSeat {
 }
 
 export interface PersonSigns {
-  readonly ticket: string;
-  readonly namespace: string;
-  /** What the one-time password is for: the id of the ticket. */
+  /** Signs what was read, with the opened key. */
+  readonly sign: (signer: TicketSigner) => Promise<string>;
+  /** What the one-time password is for: the id of the ticket, or a ceremony. */
   readonly subject: OtpSubject;
   readonly needsOtp: boolean;
   /** After the third wrong code: denies the request. */
@@ -26,7 +26,7 @@ export interface PersonSigns {
 }
 
 /**
- * A person's signature under a ticket, and where it is asked for the proof of their one-time password: passphrase, code, signature; of a
+ * A person's signature under a ticket or a statement, and where it is asked for the proof of their one-time password: passphrase, code, signature; of a
  * security key touch, passphrase of the code, code. Nobody gets to try a code who has not the key.
  */
 export const signAsPerson = async (
@@ -38,10 +38,9 @@ export const signAsPerson = async (
     throw new PraError('OTP_MISSING', { principal: approver.principal });
   const { signer, passphrase } = await openKey(seat);
   try {
-    const touched =
-      approver.kind === 'security-key' ? await signer.sign(what.ticket, what.namespace) : undefined;
+    const touched = approver.kind === 'security-key' ? await what.sign(signer) : undefined;
     const otp = what.needsOtp ? await askOtp(seat, passphrase, what) : undefined;
-    return { signature: touched ?? (await signer.sign(what.ticket, what.namespace)), otp };
+    return { signature: touched ?? (await what.sign(signer)), otp };
   } finally {
     passphrase?.fill(0);
   }
@@ -100,15 +99,37 @@ export const askOtp = async (
   }
 };
 
-const openSealed = async (seat: ApproverSeat, passphrase: Buffer | undefined): Promise<OtpPrompt> => {
+/** The proof of somebody's own one-time password, by a recovery code alone where its passphrase is gone. */
+export const proveOwnOtp = (
+  seat: ApproverSeat,
+  passphrase: Buffer | undefined,
+  subject: OtpSubject,
+): Promise<OtpProof> =>
+  askOtp(seat, passphrase, { subject }, async () => {
+    try {
+      return await openSealed(seat, passphrase, 'otp.passphrase_or');
+    } catch (error) {
+      if (!(error instanceof PraError) || error.code !== 'OTP_SEALED') throw error;
+      seat.write(`${say('otp.recovery_only')}\n`);
+      return seat.approver.openRecovery();
+    }
+  });
+
+/** Enter alone opens nothing, at once: nobody waits three times for what they know they have forgotten. */
+const openSealed = async (
+  seat: ApproverSeat,
+  passphrase: Buffer | undefined,
+  question: 'otp.passphrase' | 'otp.passphrase_or' = 'otp.passphrase',
+): Promise<OtpPrompt> => {
   const { terminal, approver, write } = seat;
   if (passphrase !== undefined) return approver.openOtp(passphrase);
   for (let left = PASSPHRASE_TRIES; ; left -= 1) {
-    const typed = await terminal.askHidden(say('otp.passphrase', { principal: approver.principal }));
+    const typed = await terminal.askHidden(say(question, { principal: approver.principal }));
     try {
       return await approver.openOtp(typed);
     } catch (error) {
-      if (!(error instanceof PraError) || error.code !== 'OTP_SEALED' || left <= 1) throw error;
+      if (!(error instanceof PraError) || error.code !== 'OTP_SEALED' || left <= 1 || typed.length === 0)
+        throw error;
       write(`${error.message}\n`);
     } finally {
       typed.fill(0);

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { PraError, type ExitCode } from '../../errors.ts';
 import type { LedgerEntry } from '../../request/ledger-entry.ts';
+import type { OtpProof, OtpSubject } from '../../request/otp-proof.ts';
 import { enrol } from '../approver/enrol.ts';
-import { recoveryNotes } from '../approver/recovery-notes.ts';
-import { askOtp, openKey, type ApproverSeat } from '../approver/sign-as-person.ts';
+import { otpNotes } from '../approver/otp-notes.ts';
+import { askOtp, openKey, proveOwnOtp, type ApproverSeat } from '../approver/sign-as-person.ts';
 import type { OtpStatus } from '../approver-ports.ts';
 import type { CliContext } from '../cli-context.ts';
 import type { Cli } from '../run-cli.ts';
@@ -29,10 +30,17 @@ export const addApprover = (program: Command, cli: Cli): void => {
   const remove = cli
     .command(group, 'remove', 'forget a one-time password and its recovery codes; needs a terminal')
     .argument('[principal]', 'whose; the approver of this machine unless told')
-    .option('--force', 'without the passphrase; asks for the name instead');
+    .option('--force', 'without key and code; an alarm in the ledger, shown until it is acknowledged');
   remove.action((principal: string | undefined, { force = false }: { readonly force?: boolean }) =>
     cli.run(remove, (context) => removeApprover(context, principal, force)),
   );
+
+  const acknowledge = cli.command(
+    group,
+    'acknowledge',
+    'say that a used recovery code or a forced removal is known: by key and code; needs a terminal',
+  );
+  acknowledge.action(() => cli.run(acknowledge, acknowledgeNotices));
 
   const drill = cli
     .command(group, 'drill', 'prove that key and one-time password work, approving nothing; needs a terminal')
@@ -59,8 +67,9 @@ const listApprovers = async (context: CliContext): Promise<ExitCode> => {
     ...status,
     here: status.principal === configured?.principal,
   }));
-  context.show(statuses, (page) => {
-    if (statuses.length === 0) return page.line(say('approver.none'));
+  const notes = otpNotes(app.otpNotices());
+  context.show({ approvers: statuses, notices: notes }, (page) => {
+    if (statuses.length === 0) page.line(say('approver.none'));
     const rows = statuses.map((one) => [
       one.principal,
       one.key_type.replace(/@openssh\.com$/u, ''),
@@ -69,8 +78,8 @@ const listApprovers = async (context: CliContext): Promise<ExitCode> => {
       one.locked_seconds === 0 ? '' : say('approver.locked', { seconds: one.locked_seconds }),
       one.fingerprint,
     ]);
-    page.table([say('approver.head').split('|'), ...rows]);
-    for (const note of recoveryNotes(enrolled, Date.now())) page.line(note);
+    if (rows.length > 0) page.table([say('approver.head').split('|'), ...rows]);
+    for (const note of notes) page.text(note);
     return page;
   });
   return 0;
@@ -84,7 +93,6 @@ const unenrolled = async (context: CliContext): Promise<OtpStatus> => {
     fingerprint: approver.fingerprint,
     enrolled_at: null,
     recovery_codes_left: 0,
-    recovery_code_used_at: null,
     locked_seconds: 0,
   };
 };
@@ -98,26 +106,62 @@ const removeApprover = async (
   const own = context.config().approver?.principal;
   const principal = named ?? own;
   if (principal === undefined) throw new PraError('APPROVER_MISSING');
-  const app = await context.app();
   if (force) {
     if ((await terminal.ask(say('approver.type_name', { principal }))) !== principal) {
       write(`${say('approver.kept')}\n`);
       return 4;
     }
+    const app = await context.app();
+    const entry = entryOf(context, {
+      kind: 'alarm',
+      code: 'OTP_REMOVED',
+      detail: { approver: principal, force },
+    });
+    if (!app.forgetOtpByForce(principal, entry)) throw new PraError('OTP_MISSING', { principal });
   } else {
     if (principal !== own) throw new PraError('USAGE', { what: say('approver.not_yours') });
-    const { signer, passphrase } = await openKey({ terminal, write, approver: await app.approver() });
-    passphrase?.fill(0);
-    await signer.drill();
+    const seat = await seatOf(context);
+    const proof = await proveKeyAndOtp(seat, 'REMOVE', say('otp.remove'));
+    const detail = { approver: principal, proof: proof.by.kind };
+    seat.approver.forget(entryOf(context, { kind: 'note', code: 'OTP_REMOVED', detail }), proof);
   }
-  const gone = app.forgetOtp(
-    principal,
-    entryOf(context, { kind: 'alarm', code: 'OTP_REMOVED', detail: { approver: principal, force } }),
-  );
-  if (!gone) throw new PraError('OTP_MISSING', { principal });
   context.show({ principal, removed: true }, (page) =>
     page.line(say('approver.removed', { principal })).line(say('approver.removed_targets', { principal })),
   );
+  return 0;
+};
+
+/** Key and code of the approver of this machine, or a recovery code. Throws OTP_MISSING. */
+const proveKeyAndOtp = async (seat: ApproverSeat, subject: OtpSubject, why: string): Promise<OtpProof> => {
+  const { principal, isEnrolled } = seat.approver;
+  if (!isEnrolled) throw new PraError('OTP_MISSING', { principal });
+  const { signer, passphrase } = await openKey(seat);
+  try {
+    await signer.drill();
+    seat.write(`${why}\n`);
+    return await proveOwnOtp(seat, passphrase, subject);
+  } finally {
+    passphrase?.fill(0);
+  }
+};
+
+const acknowledgeNotices = async (context: CliContext): Promise<ExitCode> => {
+  const notices = (await context.app()).otpNotices();
+  const last = notices.at(-1);
+  if (last === undefined) {
+    context.show({ acknowledged: 0 }, (page) => page.line(say('otp.no_notices')));
+    return 0;
+  }
+  const seat = await seatOf(context);
+  const proof = await proveKeyAndOtp(seat, 'ACKNOWLEDGE', otpNotes(notices).join('\n'));
+  const { principal } = seat.approver;
+  const detail = { approver: principal, notices: notices.length };
+  seat.approver.acknowledge(
+    last.seq,
+    entryOf(context, { kind: 'note', code: 'OTP_ACKNOWLEDGED', detail }),
+    proof,
+  );
+  context.show({ acknowledged: notices.length }, (page) => page.line(say('otp.acknowledged', { principal })));
   return 0;
 };
 

@@ -3,6 +3,7 @@ import type { LedgerRow } from '../../request/ledger-entry.ts';
 import { oneLine } from '../plain-text.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
+import { jsonText } from '../json-text.ts';
 
 const MAX_ROWS = 10_000;
 
@@ -25,7 +26,7 @@ export const addAudit = (program: Command, cli: Cli): void => {
     cli.run(tail, async (context) => {
       const { store } = await context.app();
       const rows = store.tail(n);
-      if (context.json) for (const row of rows) context.io.stdout.write(`${JSON.stringify(row)}\n`);
+      if (context.json) for (const row of rows) context.io.stdout.write(`${jsonText(row)}\n`);
       else
         context.show(rows, (page) =>
           rows.length === 0 ? page.line(say('audit.empty')) : rows.map((row) => page.line(rowLine(row))),

@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import { exitOfView } from '../exit-of.ts';
 import { approverOf, openSigner } from '../approver-signature.ts';
 import type { CliContext } from '../cli-context.ts';
+import { Page } from '../page.ts';
 import { withProgress } from '../progress.ts';
 import { outcomePage } from '../request-page.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
+import { stopPage } from '../stop-page.ts';
 import { Terminal } from '../terminal.ts';
 import type { ExitCode } from '../../errors.ts';
 import { oneLine } from '../plain-text.ts';
@@ -34,12 +36,19 @@ const cancel = async (context: CliContext, id: string, reason: string): Promise<
   const run = await desk.get(caller, draft.id, { signal: context.signal });
   const { action, host } = run;
   const args = Object.entries(run.args).map(([name, value]) => `${name}=${value}`);
-  screen.write(`${say('cancel.what', { action, host, args: oneLine(args.join(' ')) })}\n`);
+  const page = Page.for(context.io, context.json ? 'stderr' : 'stdout');
+  page.text(say('cancel.what', { action, host, args: oneLine(args.join(' ')) }));
+  const undo = say('cancel.undo', { undo: desk.catalog.actions.get(action)?.undo ?? '-' });
+  screen.write(
+    stopPage(page, { effects: say('cancel.effects'), undo, tickets: [draft.ticket] })
+      .line()
+      .toString(),
+  );
   const signer = await openSigner(context, terminal, (text) => screen.write(text));
   const signature = await signer.sign(draft.ticket, draft.namespace);
   const view = await withProgress(context.io, say('cancel.waiting', { host }), () =>
     desk.cancel(caller, draft, { principal, signature }, { signal: context.signal }),
   );
-  context.show(view, (page) => outcomePage(page, view));
+  context.show(view, (shown) => outcomePage(shown, view));
   return exitOfView(view);
 };

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { PraError, type ExitCode } from '../../errors.ts';
 import { parseTicket } from '../../request/ticket.ts';
-import { openTty, readBlockFile, writeBlockFile } from '../block-file.ts';
+import { openTty, readBlockFile, requireNewFile, writeBlockFile } from '../block-file.ts';
 import type { CliContext } from '../cli-context.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
@@ -25,6 +25,7 @@ export const addCosign = (program: Command, cli: Cli): void => {
 const cosign = async (context: CliContext, file: string, out: string | undefined): Promise<ExitCode> => {
   const { approver } = context.config();
   if (approver === undefined) throw new PraError('APPROVER_MISSING');
+  if (out !== undefined) requireNewFile(out);
   const tty = file === '-' ? openTty(context.io) : { io: context.io, close: () => undefined };
   try {
     const { io } = tty;

@@ -4,9 +4,11 @@ import type { FreezeStatus } from '../../request/freeze-desk.ts';
 import { approverOf, openSigner } from '../approver-signature.ts';
 import type { CliContext } from '../cli-context.ts';
 import { freezePage } from '../freeze-page.ts';
+import { Page } from '../page.ts';
 import { withProgress } from '../progress.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
+import { stopPage } from '../stop-page.ts';
 import { Terminal } from '../terminal.ts';
 
 interface Options {
@@ -42,10 +44,9 @@ const freeze = async (context: CliContext, options: Options): Promise<ExitCode> 
     await send(context);
     return show(context, freezes.status());
   }
-  const which = hostsOf(context, options);
+  const which = whichHosts(options);
   if (options.reason === undefined) throw new PraError('USAGE', { what: say('freeze.reason_missing') });
-  const names = desk.hosts().map(({ name }) => name);
-  const hosts = which === 'all' ? names : which;
+  const hosts = freezes.hostsOf(which);
   freezes.freeze(context.caller(), which, options.reason);
   context.note(say(which === 'all' ? 'freeze.here_all' : 'freeze.here', { hosts: hosts.join(', ') }));
   if (options.local === true) {
@@ -57,7 +58,13 @@ const freeze = async (context: CliContext, options: Options): Promise<ExitCode> 
   const terminal = new Terminal(context.io, screen);
   const principal = approverOf(context);
   const drafts = await freezes.draft({ ...context.caller(), principal }, hosts, options.reason);
-  screen.write(`${say('freeze.signing', { count: drafts.length, principal })}\n`);
+  const stop = {
+    effects: say('freeze.effects'),
+    undo: say('freeze.undo'),
+    tickets: drafts.map(({ ticket }) => ticket),
+  };
+  const page = stopPage(Page.for(context.io, context.json ? 'stderr' : 'stdout'), stop).line();
+  screen.write(page.text(say('freeze.signing', { count: drafts.length, principal })).toString());
   const signer = await openSigner(context, terminal, (text) => screen.write(text));
   for (const draft of drafts) {
     const signature = await signer.sign(draft.ticket, draft.namespace);
@@ -67,22 +74,13 @@ const freeze = async (context: CliContext, options: Options): Promise<ExitCode> 
   return show(context, freezes.status());
 };
 
-/** The hosts that were named, or all; exactly one of the two ways. Throws USAGE, HOST_UNKNOWN. */
-export const hostsOf = (
-  context: CliContext,
-  { host, all }: Pick<Options, 'host' | 'all'>,
-): readonly string[] | 'all' => {
+/** Hosts and groups as they were named, or all. */
+export type WhichHosts = readonly string[] | 'all';
+
+/** Which hosts a command is about; exactly one of the two ways to say it. Throws USAGE. */
+export const whichHosts = ({ host, all }: Pick<Options, 'host' | 'all'>): WhichHosts => {
   if ((host === undefined) === (all !== true)) throw new PraError('USAGE', { what: say('freeze.which') });
-  if (host === undefined) return 'all';
-  const { hosts } = context.config();
-  const chosen = host.flatMap((word) => {
-    if (hosts.some(({ name }) => name === word)) return [word];
-    const members = hosts.filter(({ groups }) => groups.includes(word)).map(({ name }) => name);
-    if (members.length > 0) return members;
-    const known = hosts.map(({ name }) => name).slice(0, 20);
-    throw new PraError('HOST_UNKNOWN', { hosts: known.join(', ') });
-  });
-  return [...new Set(chosen)];
+  return host ?? 'all';
 };
 
 const send = async (context: CliContext): Promise<void> => {

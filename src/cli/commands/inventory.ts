@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { PraError } from '../../errors.ts';
 import { ansibleInventory, inventoryFile, listAnswer } from '../inventory/ansible-inventory.ts';
 import type { Cli } from '../run-cli.ts';
+import { jsonText } from '../json-text.ts';
 
 interface Options {
   readonly list?: boolean;
@@ -21,8 +22,7 @@ export const addInventory = (program: Command, cli: Cli): void => {
     cli.run(command, async (context) => {
       const config = context.config();
       const inventory = ansibleInventory(config, await context.parts.hostKeyNames(config));
-      const print = (value: unknown): void =>
-        void context.io.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+      const print = (value: unknown): void => void context.io.stdout.write(`${jsonText(value, 2)}\n`);
       if (host === undefined) print(list === true ? listAnswer(inventory) : inventoryFile(inventory));
       else print(inventory.hosts.get(host) ?? unknown(inventory.hosts.keys()));
       return 0;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { freezeNotice } from '../freeze-page.ts';
+import { freezeLines } from '../freeze-page.ts';
 import { oneLine } from '../plain-text.ts';
 import type { Cli } from '../run-cli.ts';
 import { say } from '../say.ts';
@@ -12,6 +12,7 @@ const OPEN = [
   'DISPATCHING',
   'RUNNING',
   'UNKNOWN',
+  'REVOKE_UNCONFIRMED',
 ] as const;
 const LIMIT = 100;
 
@@ -25,7 +26,7 @@ export const addPending = (program: Command, cli: Cli): void => {
       const { desk } = await context.app();
       const views = desk.list(context.caller(), all ? { limit: LIMIT } : { states: OPEN, limit: LIMIT });
       context.show(views, (page) => {
-        freezeNotice(page, desk.freezes.status());
+        freezeLines(page, desk.freezes.status().freezes);
         if (views.length === 0) return page.line(say(all ? 'list.empty' : 'list.none'));
         const rows = views.map((view) => [
           view.id,

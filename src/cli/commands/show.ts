@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { PraError, type ExitCode } from '../../errors.ts';
 import type { CliContext } from '../cli-context.ts';
 import type { ApprovalSheet, PersonDesk } from '../../request/desk.ts';
+import { glassSection } from '../glass-section.ts';
 import { printError } from '../print-error.ts';
 import { requestPage } from '../request-page.ts';
 import type { Cli } from '../run-cli.ts';
@@ -18,25 +19,31 @@ export const show = async (context: CliContext, id: string): Promise<ExitCode> =
   const { desk } = await context.app();
   const view = await desk.get(context.caller(), id, { signal: context.signal });
   const found = view.state === 'PENDING' ? await sheetOf(desk, view.id) : undefined;
-  const sheet = found instanceof PraError ? undefined : found;
-  const value = sheet === undefined ? view : { ...view, ticket: sheet.ticket, offer: sheet.offer };
-  context.show(value, (page) => {
+  const [sheet, refusal] = found instanceof PraError ? [undefined, found] : [found, undefined];
+  context.show({ ...view, ...sheetJson(sheet), ...refusalJson(refusal) }, (page) => {
     requestPage(page, view, sheet);
-    if (sheet !== undefined) page.line().text(view.next);
+    if (sheet !== undefined) glassSection(page, sheet).line().text(view.next);
   });
   // The request can be read, and denied; what stops its approval is said besides.
-  if (found instanceof PraError && !context.json) printError(context.io, found, false);
+  if (refusal !== undefined && !context.json) printError(context.io, refusal, false);
   return 0;
 };
 
-/** Undefined when it was decided in this very moment; the refusal when a rule of this machine forbids it now. */
+const sheetJson = (sheet: ApprovalSheet | undefined): object =>
+  sheet === undefined ? {} : { ticket: sheet.ticket, offer: sheet.offer, reviews: sheet.reviews ?? [] };
+
+const refusalJson = (refusal: PraError | undefined): object => {
+  if (refusal === undefined) return {};
+  const { code, layer, message, hint } = refusal;
+  return { not_approvable: { code, layer, message, hint } };
+};
+
+/** Undefined when it was decided in this very moment; what stops its approval now, whatever that is. */
 const sheetOf = async (desk: PersonDesk, id: string): Promise<ApprovalSheet | PraError | undefined> => {
   try {
     return await desk.sheet(id);
   } catch (error) {
-    if (error instanceof PraError && ['STATE_CONFLICT', 'REQUEST_EXPIRED'].includes(error.code))
-      return undefined;
-    if (error instanceof PraError && ['RULE_REFUSED', 'RULE_RAISED'].includes(error.code)) return error;
-    throw error;
+    if (!(error instanceof PraError) || error.code === 'INTERNAL') throw error;
+    return ['STATE_CONFLICT', 'REQUEST_EXPIRED'].includes(error.code) ? undefined : error;
   }
 };

@@ -13,6 +13,7 @@ import { watchFrame } from '../watch/watch-frame.ts';
 import { approve } from './approve.ts';
 import { deny } from './deny.ts';
 import { show } from './show.ts';
+import { jsonText } from '../json-text.ts';
 
 /** Between two looks at the clock; a change of the database is seen at once. */
 const TICK_MS = 1_000;
@@ -44,7 +45,7 @@ const watchJson = async (context: CliContext): Promise<ExitCode> => {
   const { desk } = await context.app();
   const { signal, io } = context;
   const tell = (event: 'waits' | 'changed' | 'over', request: RequestView): void =>
-    void io.stdout.write(`${JSON.stringify({ event, request })}\n`);
+    void io.stdout.write(`${jsonText({ event, request })}\n`);
   const known = new Map<string, string>();
   while (!signal.aborted) {
     const waiting = desk.board.waiting();

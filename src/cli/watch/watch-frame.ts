@@ -1,5 +1,6 @@
 import type { RequestView } from '../../request/desk.ts';
 import type { Paint } from '../cli-io.ts';
+import { fit } from '../cells.ts';
 import { IMPACT_STYLE } from '../impact-style.ts';
 import { oneLine, wrap } from '../plain-text.ts';
 import { say } from '../say.ts';
@@ -116,10 +117,3 @@ const detailLines = (view: RequestView, columns: number, paint: Paint): readonly
 /** `4:07` */
 const clock = (seconds: number | null): string =>
   seconds === null ? '' : `${String(Math.floor(seconds / 60))}:${String(seconds % 60).padStart(2, '0')}`;
-
-/** Exactly so many characters: cut with a mark, or filled up. */
-const fit = (text: string, width: number): string => {
-  const characters = Array.from(text);
-  if (characters.length <= width) return text.padEnd(width + text.length - characters.length);
-  return width <= 0 ? '' : `${characters.slice(0, width - 1).join('')}…`;
-};

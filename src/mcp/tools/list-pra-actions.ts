@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { describeParam } from '../../catalog/params.ts';
+import type { Action } from '../../catalog/types.ts';
+import { paramLine } from '../diagnostic-texts.ts';
 import { defineTool } from '../tool.ts';
+
+/** Everything a proposer has to know of an action. */
+export const actionText = (action: Action): string =>
+  [
+    `${action.name} (${action.impact}${action.idempotent ? ', idempotent' : ''}): ${action.title}. ${action.summary}`,
+    ...action.params.map((param) => `  ${paramLine(param)}`),
+    `  effects: ${action.effects}`,
+    `  undo: ${action.undo}`,
+  ].join('\n');
 
 export const listPraActions = defineTool({
   name: 'list_pra_actions',
@@ -46,17 +57,7 @@ export const listPraActions = defineTool({
       undo: action.undo,
       idempotent: action.idempotent,
     }));
-    const text = actions.map((action) =>
-      [
-        `${action.name} (${action.impact}${action.idempotent ? ', idempotent' : ''}): ${action.title}. ${action.summary}`,
-        ...action.params.map(
-          (param) =>
-            `  ${param.name}: ${param.help} It must be ${param.expected}${param.default === undefined ? '' : `; default ${param.default}`}.`,
-        ),
-        `  effects: ${action.effects}`,
-        `  undo: ${action.undo}`,
-      ].join('\n'),
-    );
+    const text = [...desk.catalog.actions.values()].map(actionText);
     return Promise.resolve({ text: text.join('\n\n'), data: { actions } });
   },
 });

@@ -90,3 +90,8 @@ export const isLegal = (verbs: readonly Verb[], line: string): boolean => {
 };
 
 export type { Verb };
+
+const FREE = new Set(['unit', 'choice', 'integer', 'port', 'span', 'text']);
+/** Whether the verb of this line takes a name that a host may not have. */
+export const hasName = (verbs: readonly Verb[], line: string): boolean =>
+  verbs.find(({ name }) => name === line.split(' ')[0])?.params.some(({ type }) => !FREE.has(type)) ?? false;

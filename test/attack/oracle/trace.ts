@@ -38,7 +38,11 @@ const findListener = async (host: LabHost): Promise<number> => {
 /** `"a\"b", "c"` as strace prints an argument vector. */
 const parseArgv = (text: string): readonly string[] =>
   [...text.matchAll(/"((?:[^"\\]|\\.)*)"/gu)].map(
-    ([, one = '']) => JSON.parse(`"${one.replaceAll(/\\(?!["\\nrtbf])/gu, '\\\\')}"`) as string,
+    ([, one = '']) =>
+      // In pairs: what follows an escaped backslash is no escape.
+      JSON.parse(
+        `"${one.replaceAll(/\\([^])/gu, (pair, next: string) => ('"\\nrtbf'.includes(next) ? pair : `\\${pair}`))}"`,
+      ) as string,
   );
 
 /** What a trace says was executed. */
@@ -83,6 +87,18 @@ const PRA_RUN = [
   '/usr/bin/ssh-keygen -(?:Y (?:verify|sign)|Q) .*',
   '/usr/bin/systemd-run --collect --quiet --no-ask-password --unit=mcp-pra-[a-z2-7]{16} .* -- /usr/local/bin/pra-run --execute [a-z2-7]{16}',
 ];
+// What helpers run, and what a listed program runs by itself: programs that only read, and the options that they get.
+const FOLLOW_UP = [
+  String.raw`/usr/bin/journalctl --no-pager --quiet(?: --(?:reverse|no-hostname|output=[a-z-]+|output-fields=[A-Z_,]+|lines=\d+|since=-\d+[smhd]|until=-\d+[smhd]|priority=[a-z]+|unit=[A-Za-z0-9][A-Za-z0-9@._:-]*|grep=\^\(Memory cgroup out of memory\|Out of memory\): Killed))*(?: -t [a-z-]+)*(?: --(?: [A-Z_]+=[A-Za-z0-9][A-Za-z0-9._-]*)*)?`,
+  '/usr/bin/openssl x509 -inform (?:PEM|DER) -noout -subject -issuer -startdate -enddate -nameopt RFC2253 -ext subjectAltName',
+  String.raw`/usr/bin/openssl s_client -connect [A-Za-z0-9[][^\s/]* -showcerts (?:-noservername|-servername [A-Za-z0-9][A-Za-z0-9.-]*)(?: -starttls [a-z0-9]+)?`,
+  String.raw`/usr/bin/dpkg-query --show --showformat=\S+ -- [a-z0-9][a-z0-9+.:-]*`,
+  String.raw`/usr/bin/apt-cache policy -- [a-z0-9][a-z0-9+.:-]*`,
+  String.raw`/usr/bin/dpkg --verify -- [a-z0-9][a-z0-9+.:-]*`,
+  '/usr/bin/dpkg --print-foreign-architectures', // apt asks
+  String.raw`/usr/bin/mariadb --no-defaults --connect-timeout=3 --batch(?: --[a-z-]+)* --execute=(?:SELECT|SHOW) [^/]*`,
+  '/usr/bin/ss -H -n -t -[la]',
+];
 
 /** The programs that the tables and the product's own programs name, as patterns of whole argument vectors. */
 export const tableOf = (verbs: readonly Verb[]): RegExp => {
@@ -102,7 +118,7 @@ export const tableOf = (verbs: readonly Verb[]): RegExp => {
     String.raw`/usr/bin/dd bs=65536 count=\d+ iflag=fullblock,count_bytes`,
     `${ENV} HOME=/ /usr/bin/sudo -n /usr/local/bin/pra-run [a-z0-9_]+`,
   ];
-  return new RegExp(`^(?:${[...BEFORE_LOGIN, ...reader, ...PRA_RUN].join('|')})$`, 'u');
+  return new RegExp(`^(?:${[...BEFORE_LOGIN, ...reader, ...FOLLOW_UP, ...PRA_RUN].join('|')})$`, 'u');
 };
 
 /** strace on a host's sshd, until `stop`. */

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { openProcesses } from '../../../src/app/processes.ts';
 
 describe('real processes', () => {
-  test('one that lives is not gone, and is once it was killed', async () => {
+  test('one that lives is alive, and gone once it was killed', async () => {
     const module = join(import.meta.dirname, '../../../src/app/processes.ts');
     const script = `import { openProcesses } from ${JSON.stringify(module)};
       process.stdout.write(openProcesses().own); process.stdin.resume();`;
@@ -17,16 +17,16 @@ describe('real processes', () => {
     const [said] = (await once(child.stdout, 'data')) as [Buffer];
     const name = said.toString();
     const here = openProcesses();
-    expect(here.isGone(name)).toBe(false);
+    expect(here.look(name)).toBe('alive');
     child.kill('SIGKILL');
     await once(child, 'close');
-    expect(here.isGone(name)).toBe(true);
+    expect(here.look(name)).toBe('gone');
   });
 
   test('this one is there', () => {
     const here = openProcesses();
     expect(here.own).toMatch(/^[0-9a-f-]{36} pid:\[\d+\] \d+ \d+$/u);
-    expect(here.isGone(here.own ?? '')).toBe(false);
+    expect(here.look(here.own ?? '')).toBe('alive');
   });
 });
 
@@ -59,29 +59,29 @@ describe('what /proc says', () => {
   };
 
   test.each([
-    ['the same process', 'boot-one pid:[1] 4242 777', false],
-    ['another one with its pid', 'boot-one pid:[1] 4242 776', true],
-    ['no process with its pid', 'boot-one pid:[1] 4243 777', true],
-    ['one of an earlier boot', 'boot-two pid:[1] 4242 777', true],
-    ['one of another container, which cannot be seen from here', 'boot-one pid:[2] 4243 777', false],
-    ['what is no name', '../../etc', false],
-    ['a name with a path for a pid', 'boot-one pid:[1] ../4242 1', false],
-  ])('%s', (_, name, isGone) => {
-    expect(procWith().isGone(name)).toBe(isGone);
+    ['the same process', 'boot-one pid:[1] 4242 777', 'alive'],
+    ['another one with its pid', 'boot-one pid:[1] 4242 776', 'gone'],
+    ['no process with its pid', 'boot-one pid:[1] 4243 777', 'gone'],
+    ['one of an earlier boot', 'boot-two pid:[1] 4242 777', 'gone'],
+    ['one of another container, which cannot be seen from here', 'boot-one pid:[2] 4243 777', 'unknown'],
+    ['what is no name', '../../etc', 'unknown'],
+    ['a name with a path for a pid', 'boot-one pid:[1] ../4242 1', 'unknown'],
+  ])('%s', (_, name, life) => {
+    expect(procWith().look(name)).toBe(life);
   });
 
   test('a process that has ended and waits for its parent is gone', () => {
-    expect(procWith('Z').isGone('boot-one pid:[1] 4242 777')).toBe(true);
+    expect(procWith('Z').look('boot-one pid:[1] 4242 777')).toBe('gone');
   });
 
   test('a process may call itself anything', () => {
-    expect(procWith('S', 'a) Z 1 (b').isGone('boot-one pid:[1] 4242 777')).toBe(false);
+    expect(procWith('S', 'a) Z 1 (b').look('boot-one pid:[1] 4242 777')).toBe('alive');
   });
 
-  test('without /proc there are no names, and nobody is gone', () => {
+  test('without /proc there are no names, and nobody can be judged', () => {
     procWith();
     const none = openProcesses(join(proc, 'nothing'));
     expect(none.own).toBeUndefined();
-    expect(none.isGone('boot-one pid:[1] 4243 777')).toBe(false);
+    expect(none.look('boot-one pid:[1] 4243 777')).toBe('unknown');
   });
 });

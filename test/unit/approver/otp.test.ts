@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openOtp, openRecovery, type OpenedOtp, type OtpParts } from '../../../src/approver/otp.ts';
-import { makeOtpProof, type OtpSubject } from '../../../src/request/otp-proof.ts';
+import { makeOtpProof, type OtpProof, type OtpSubject } from '../../../src/request/otp-proof.ts';
+import type { OtpEnrolment } from '../../../src/request/otp-store.ts';
 import { enrolInStore, type EnrolledForTest } from '../../support/authenticator.ts';
 import { nthId, requestIn, row, START, TempStore } from '../../support/store-fixture.ts';
 
@@ -34,6 +35,9 @@ const tried = (subject: OtpSubject, typed: Buffer = Buffer.from(wrongCode())): P
     (error: { code: string }) => error.code,
   );
 const codes = (): readonly string[] => temp.store.tail(100).map(({ code }) => code);
+/** As `mcp-pra approver remove --force`. */
+const forced = (): boolean => temp.store.otp.forget('alice', row(nthId(1), 'OTP_REMOVED'), undefined);
+const notices = (): readonly string[] => temp.store.otp.notices().map(({ kind }) => kind);
 const refusedWith = (code: string) => expect.objectContaining({ code });
 
 describe('a right code', () => {
@@ -65,23 +69,30 @@ describe('a right code', () => {
     expect(temp.store.otp.enrolment('alice')?.lastStep).toBe(0);
   });
 
-  it('is not an attempt any more: six of them lock nothing', async () => {
+  it('is no attempt any more, whatever comes of what it is for: six of them exhaust and lock nothing', async () => {
+    const id = nthId(1);
+    requestIn(temp.store, id, 'DENIED');
     for (let time = 0; time < 6; time += 1) {
-      temp.store.append(row(nthId(1)), await otp.prove(right(), 'DRILL'));
-      temp.clock.time += 30_000;
+      const proof = await otp.prove(time % 2 === 0 ? right() : recovery(time), id);
+      expect(() => temp.store.transition(id, 'approve', {}, row(id), proof)).toThrow(
+        refusedWith('STATE_CONFLICT'),
+      );
     }
     expect(temp.store.otp.lockedFor('alice')).toBe(0);
+    expect(await tried(id)).toBe('OTP_WRONG');
+    expect(temp.store.tail(1)[0]?.detail).toMatchObject({ left: 2 });
   });
 
   it('is worth nothing once the principal enrolled again', async () => {
     const proof = await otp.prove(right(), 'DRILL');
+    forced();
     await enrolInStore(temp.store, { principal: 'alice', passphrase: PASSPHRASE });
     expect(() => temp.store.append(row(nthId(1)), proof)).toThrow(refusedWith('OTP_USED'));
     expect(await tried('DRILL', right())).toBe('OTP_WRONG');
   });
 
   it('cannot be made up', () => {
-    const spec = { principal: 'alice', enrolment: 'x', subject: 'DRILL', attempt: 1 } as const;
+    const spec = { principal: 'alice', enrolment: 'x', subject: 'DRILL' } as const;
     const forged = { ...spec, by: { kind: 'code', step: 9e9 }, proves: 'otp' } as const;
     expect(() => temp.store.append(row(nthId(1)), forged)).toThrow(refusedWith('INTERNAL'));
     expect(() => temp.store.append(row(nthId(1)), makeOtpProof(forged))).toThrow(refusedWith('OTP_USED'));
@@ -135,10 +146,14 @@ describe('the limiter', () => {
 
   it('the fifth try locks nothing when it is right', async () => {
     for (const n of [1, 2, 3, 4]) await tried(nthId(n));
-    const proof = await otp.prove(right(), 'DRILL');
+    expect(temp.store.otp.attempt('alice', 'DRILL', 'code')).toMatchObject({ locks: true });
     expect(temp.store.otp.lockedFor('alice')).toBe(15 * MINUTE);
-    temp.store.append(row(nthId(1)), proof);
+    temp.store.otp.unlock('alice', row(nthId(1)), await otp.prove(recovery(0), 'UNLOCK'));
+    for (const n of [5, 6, 7, 8]) await tried(nthId(n));
+    await otp.prove(right(), 'DRILL');
     expect(temp.store.otp.lockedFor('alice')).toBe(0);
+    expect(await tried('DRILL')).toBe('OTP_WRONG');
+    expect(temp.store.otp.lockedFor('alice')).toBe(15 * MINUTE);
   });
 
   it('is one for all ways in, and each approver has their own', async () => {
@@ -237,5 +252,73 @@ describe('a recovery code', () => {
     const found = [...plain, alice.secret].filter((secret) => bytes.some((file) => file.includes(secret)));
     expect(found).toEqual([]);
     expect(bytes.some((file) => file.includes(String(alice.recovery.kept[0]?.hash)))).toBe(true);
+  });
+});
+
+describe('enrolling', () => {
+  const again = (proof?: OtpProof, patch: Partial<OtpEnrolment> = {}): void => {
+    const was = temp.store.otp.enrolment('alice');
+    if (was === undefined) throw new Error('alice is not enrolled');
+    temp.store.otp.enrol({ ...was, id: 'another', ...patch }, row(nthId(1), 'OTP_ENROLLED'), proof);
+  };
+
+  it('replaces what was proven and nothing else: of two who begin at once the second one is refused', async () => {
+    expect(() => again()).toThrow(refusedWith('OTP_REPLACED'));
+    const [one, two] = [await otp.prove(right(), 'ENROL'), await otp.prove(recovery(0), 'ENROL')];
+    again(one);
+    expect(() => again(two, { id: 'third' })).toThrow(refusedWith('OTP_REPLACED'));
+    expect(temp.store.otp.enrolment('alice')?.id).toBe('another');
+    // The first enrolment of somebody takes no proof, and only the first.
+    const bob = { principal: 'bob', key: 'SHA256:bob', id: 'bobs' };
+    expect(() => again(two, bob)).toThrow(refusedWith('OTP_REPLACED'));
+    again(undefined, bob);
+    expect(() => again(undefined, bob)).toThrow(refusedWith('OTP_REPLACED'));
+  });
+
+  it('takes a key under one name only', () => {
+    const rows = temp.store.tail(100).length;
+    expect(() => again(undefined, { principal: 'bob' })).toThrow(
+      expect.objectContaining({ code: 'KEY_ENROLLED', values: { principal: 'alice' } }),
+    );
+    expect(temp.store.tail(100)).toHaveLength(rows);
+    again(undefined, { principal: 'bob', key: 'SHA256:bob' });
+  });
+
+  it('after a removal by force is an alarm, and both are told until somebody acknowledges them', async () => {
+    expect(forced()).toBe(true);
+    expect(forced()).toBe(false);
+    expect(temp.store.tail(1)[0]).toMatchObject({
+      kind: 'alarm',
+      code: 'OTP_REMOVED',
+      detail: { severity: 'HIGH' },
+    });
+    expect(notices()).toEqual(['forced']);
+    alice = await enrolInStore(temp.store, { principal: 'alice', passphrase: PASSPHRASE });
+    expect(temp.store.tail(1)[0]).toMatchObject({ kind: 'alarm', code: 'OTP_ENROLLED' });
+    otp = await openOtp(parts, 'alice', Buffer.from(PASSPHRASE));
+    expect(notices()).toEqual(['forced', 'unproven']);
+    const [first] = temp.store.otp.notices();
+    const proof = await otp.prove(right(), 'ACKNOWLEDGE');
+    temp.store.otp.acknowledge(first?.seq ?? 0, row(nthId(1), 'OTP_ACKNOWLEDGED'), proof);
+    expect(notices()).toEqual(['unproven']);
+    expect(() => temp.store.otp.acknowledge(99, row(nthId(1)), proof)).toThrow(refusedWith('OTP_USED'));
+    expect(notices()).toEqual(['unproven']);
+  });
+
+  it('with a proof is no alarm, and a used recovery code stays told', async () => {
+    again(await otp.prove(recovery(0), 'ENROL'));
+    expect(temp.store.tail(1)[0]).toMatchObject({ kind: 'decision', code: 'OTP_ENROLLED' });
+    expect(notices()).toEqual(['recovery']);
+  });
+
+  it('is removed by a proof of it without a notice, and by no other', async () => {
+    const proof = await otp.prove(right(), 'REMOVE');
+    const removal = row(nthId(1), 'OTP_REMOVED');
+    expect(temp.store.otp.forget('alice', removal, proof)).toBe(true);
+    expect(temp.store.tail(1)[0]).toMatchObject({ kind: 'decision', code: 'OTP_REMOVED' });
+    expect(notices()).toEqual([]);
+    await enrolInStore(temp.store, { principal: 'alice', passphrase: PASSPHRASE });
+    expect(() => temp.store.otp.forget('alice', removal, proof)).toThrow(refusedWith('OTP_USED'));
+    expect(temp.store.otp.enrolment('alice')).toBeDefined();
   });
 });

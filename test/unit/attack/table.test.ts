@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { DEGRADATIONS } from '../../attack/degradations.ts';
+import { DEGRADATIONS, type Degradation } from '../../attack/degradations.ts';
 import { makeLines } from '../../attack/grammar.ts';
 import { isLegal, type Verb } from '../../attack/oracle/legal.ts';
 import { parseTrace, tableOf } from '../../attack/oracle/trace.ts';
@@ -23,6 +23,31 @@ test('each layer that can be taken away is needed by an attack', () => {
   expect(Object.keys(DEGRADATIONS).filter((name) => !used.has(name as keyof typeof DEGRADATIONS))).toEqual(
     [],
   );
+});
+
+test('each layer that is taken out of one of our programs is still there to be taken out', () => {
+  const sources = {
+    '/usr/local/bin/': 'target-scripts/',
+    '/usr/local/lib/mcp-pra/pra_run/': 'target-scripts/pra_run/',
+  };
+  const sourceOf = (path: string): string | undefined => {
+    const [there, here] = Object.entries(sources).find(([folder]) => path.startsWith(folder)) ?? [];
+    return there === undefined ? undefined : `${here}${path.slice(there.length)}`;
+  };
+  const changes = Object.entries(DEGRADATIONS).flatMap(([name, one]: [string, Degradation]) =>
+    Object.entries(one.files ?? {}).map(([path, change]) => ({ name, source: sourceOf(path), change })),
+  );
+  const misfits = changes.flatMap(({ name, source, change }) => {
+    if (source === undefined) return [];
+    try {
+      change(readFileSync(source, 'utf8'));
+      return [];
+    } catch (error) {
+      return [`${name}: ${String(error)}`];
+    }
+  });
+  expect(misfits).toEqual([]);
+  expect(changes.filter(({ source }) => source !== undefined).length).toBeGreaterThan(50);
 });
 
 test('the threat model has the table of the suite (npx node test/attack/threat-table.ts writes it)', () => {
@@ -83,6 +108,25 @@ test('the judge of what was executed knows what the tables name, and nothing els
   const executed = parseTrace(trace);
   expect(executed.map(({ noNewPrivs }) => noNewPrivs)).toEqual([true, false, false, false]);
   expect(executed.map(({ argv }) => table.test(argv.join(' ')))).toEqual([true, true, false, false]);
+});
+
+test('the judge of what was executed knows what helpers run, and with which options', () => {
+  const table = tableOf(VERBS);
+  const search =
+    '/usr/bin/journalctl --no-pager --quiet --no-hostname --output=short-iso --unit=cron.service';
+  expect(table.test(`${search} --since=-1h`)).toBe(true);
+  expect(table.test(`${search} --since=-1h --until=-1s -- _TRANSPORT=kernel`)).toBe(true);
+  expect(table.test(`${search} --since=-1h -- /etc/shadow`)).toBe(false);
+  expect(table.test(`${search} --root=x`)).toBe(false);
+  expect(table.test('/usr/bin/openssl s_client -connect -proxy -showcerts -noservername')).toBe(false);
+  expect(table.test('/usr/bin/mariadb --no-defaults --connect-timeout=3 --batch --execute=DROP x')).toBe(
+    false,
+  );
+});
+
+test('a trace is read as strace wrote it: what follows an escaped backslash is no escape', () => {
+  const line = String.raw`7 execve("/bin/x", ["x", "a\\n", "b\nc\\", "\303\"", "d"], 0x1 /* 9 vars */) = 0`;
+  expect(parseTrace(line)[0]?.argv).toEqual(['x', 'a\\n', 'b\nc\\', '\\303"', 'd']);
 });
 
 test('the corpus repeats with its seed, and has lines of both kinds', () => {

@@ -6,9 +6,10 @@ import { isNotPresent, readFacts } from '../../../src/catalog/facts.ts';
 import { loadCatalog } from '../../../src/catalog/load.ts';
 import type { Diagnostic } from '../../../src/catalog/types.ts';
 import type { Answer } from '../../../src/catalog/wire.ts';
+import { allFixtures, readFixture } from '../../fixtures/all-fixtures.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const catalog = loadCatalog([join(root, 'catalog')], { scriptsDir: join(root, 'target-scripts/scripts') });
+const catalog = loadCatalog([join(root, 'catalog')], { targetScripts: join(root, 'target-scripts') });
 
 const diagnosticOf = (name: string): Diagnostic => {
   const diagnostic = catalog.diagnostics.get(name);
@@ -103,8 +104,9 @@ describe('what real hosts answer', () => {
     expect(Object.keys(factsOf(name)).sort()).toEqual(Object.keys(diagnosticOf(name).facts).sort());
   });
 
-  test('there is a sample for every diagnostic, of its own sections', () => {
-    expect(Object.keys(samples).sort()).toEqual([...catalog.diagnostics.keys()].sort());
+  test('there is a sample or a recording for every diagnostic, of its own sections', () => {
+    const shown = new Set([...Object.keys(samples), ...allFixtures().map(({ diagnostic }) => diagnostic)]);
+    expect([...catalog.diagnostics.keys()].filter((name) => !shown.has(name))).toEqual([]);
     for (const [name, outputs] of Object.entries(samples)) {
       expect(Object.keys(outputs)).toEqual(diagnosticOf(name).run.map(({ section }) => section));
     }
@@ -294,6 +296,15 @@ describe('a collector', () => {
     expect(factsOf('top_processes', { facts, clock: '1795233060\n' })).not.toHaveProperty('stale');
   });
 
+  test('that found no such thing is not present, and what it did not write at all is unknown', () => {
+    const diagnostic = diagnosticOf('fail2ban_status');
+    const verdict = (facts: string): boolean => isNotPresent(diagnostic, answerOf({ facts, clock: '' }));
+    expect(verdict('{"v":1,"fail2ban":null}')).toBe(true);
+    expect(verdict('{"v":1}')).toBe(true);
+    expect(verdict('{"v":1,"fail2ban":[]}')).toBe(false);
+    expect(verdict('{"v":1,"fail2ban":')).toBe(false);
+  });
+
   test('that has not written is not present', () => {
     const diagnostic = diagnosticOf('top_processes');
     expect(isNotPresent(diagnostic, answerOf({ facts: '', clock: '' }, { rc: 1 }))).toBe(true);
@@ -424,12 +435,17 @@ describe('hostile output', () => {
         )
         .map((parts) => parts.join(' ')),
       fc.json({ maxDepth: 4 }),
-      fc.constantFrom(...Object.values(samples).flatMap((outputs) => Object.values(outputs))),
+      fc.constantFrom(
+        ...Object.values(samples).flatMap((outputs) => Object.values(outputs)),
+        ...allFixtures().flatMap((fixture) =>
+          readFixture(fixture).answer.sections.map(({ output }) => output.toString('utf8')),
+        ),
+      ),
     );
     fc.assert(
       fc.property(
         fc.constantFrom(...catalog.diagnostics.values()),
-        fc.array(hostile, { minLength: 6, maxLength: 6 }),
+        fc.array(hostile, { minLength: 16, maxLength: 16 }),
         fc.boolean(),
         (diagnostic, outputs, cut) => {
           const said = Object.fromEntries(

@@ -57,7 +57,7 @@ cooldown: 60
 const put = (path: string, text: string): void => writeFileSync(join(dir, path), text);
 
 const problems = (): readonly string[] =>
-  checkCatalogFiles([dir], { scriptsDir: join(dir, 'scripts') }).problems.map((problem) =>
+  checkCatalogFiles([dir], { targetScripts: dir }).problems.map((problem) =>
     problemLine(problem).slice(dir.length + 1),
   );
 
@@ -122,7 +122,7 @@ describe('a catalog that is right', () => {
     put('actions/nudge.yaml', ACTION.replace(argv, "argv: ['script:nudge', '{unit}']"));
     const load = (script: string) => {
       put('scripts/nudge', script);
-      return loadCatalog([dir], { scriptsDir: join(dir, 'scripts') }).actions.get('nudge');
+      return loadCatalog([dir], { targetScripts: dir }).actions.get('nudge');
     };
     const first = load('#!/bin/sh\n');
     const second = load('#!/bin/sh\n:\n');
@@ -133,19 +133,19 @@ describe('a catalog that is right', () => {
 
   test('a folder of the catalog may have scripts of its own, but not of a shipped name', () => {
     const shipped = join(dir, 'shipped');
-    mkdirSync(shipped);
+    mkdirSync(join(shipped, 'scripts'), { recursive: true });
     put('diagnostics/state.yaml', DIAGNOSTIC);
     put(
       'actions/nudge.yaml',
       ACTION.replace("argv: [/usr/bin/systemctl, kick, --, '{unit}']", "argv: ['script:nudge', '{unit}']"),
     );
     const messages = (): readonly string[] =>
-      checkCatalogFiles([dir], { scriptsDir: shipped }).problems.map(({ message }) => message);
-    expect(messages()).toEqual(['argv.0: there is no such script']);
+      checkCatalogFiles([dir], { targetScripts: shipped }).problems.map(({ message }) => message);
+    expect(messages()).toEqual(['argv.0: there is no such script or helper']);
     put('scripts/nudge', '#!/bin/sh\n');
     expect(messages()).toEqual([]);
-    put('shipped/nudge', '#!/bin/sh\n');
-    expect(messages()).toEqual(['argv.0: a shipped script has that name already']);
+    put('shipped/scripts/nudge', '#!/bin/sh\n');
+    expect(messages()).toEqual(['argv.0: a shipped script or helper has that name already']);
     rmSync(join(dir, 'scripts/nudge'));
     expect(messages()).toEqual([]);
   });
@@ -158,6 +158,39 @@ describe('a catalog that is right', () => {
     expect([...loadCatalog([dir, site]).diagnostics.keys()]).toEqual(['state', 'other']);
     put('site/diagnostics/state.yaml', DIAGNOSTIC);
     expect(() => loadCatalog([dir, site])).toThrow(PraError);
+  });
+
+  test('a helper is found beside the diagnostics, is in the digest, and has its place on the target', () => {
+    const withHelper = DIAGNOSTIC.replace(/argv: .*/u, "argv: ['helper:show-it', '{unit}']");
+    put('diagnostics/state.yaml', withHelper);
+    expect(problems().join()).toContain('there is no such script or helper');
+    mkdirSync(join(dir, 'helpers'));
+    put('helpers/show-it', '#!/bin/sh\n');
+    const first = loadCatalog([dir]).diagnostics.get('state');
+    put('helpers/show-it', '#!/bin/sh\n:\n');
+    const second = loadCatalog([dir]).diagnostics.get('state');
+    expect(first?.run[0]?.argv).toEqual(['/usr/local/lib/mcp-pra/helpers/show-it', '{unit}']);
+    expect(first?.helpers).toEqual([{ file: 'show-it', sha256: expect.stringMatching(/^[0-9a-f]{64}$/u) }]);
+    expect(first?.digest).not.toBe(second?.digest);
+    for (const name of ['../x', 'Show', 'a/b']) {
+      put('diagnostics/state.yaml', withHelper.replace('helper:show-it', `helper:${name}`));
+      expect(problems().join(), name).toContain('there is no such script or helper');
+    }
+  });
+
+  test('an action runs no helper', () => {
+    mkdirSync(join(dir, 'helpers'));
+    put('helpers/show-it', '#!/bin/sh\n');
+    put('diagnostics/state.yaml', DIAGNOSTIC);
+    put('actions/nudge.yaml', ACTION.replace(/argv: .*/u, "argv: ['helper:show-it', '{unit}']"));
+    expect(problems().join()).toContain('an absolute path or script:');
+  });
+
+  test('what was tried on recordings only is no tool of its own', () => {
+    put('diagnostics/state.yaml', DIAGNOSTIC.replace('parse: kv', 'tier: 3\npromote: true\nparse: kv'));
+    expect(problems().join()).toContain('tried on recordings only');
+    put('diagnostics/state.yaml', DIAGNOSTIC.replace('parse: kv', 'tier: 2\npromote: true\nparse: kv'));
+    expect(problems()).toEqual([]);
   });
 
   test('a collector becomes a read of its file and of the clock', () => {
@@ -279,6 +312,12 @@ describe('a diagnostic is refused when', () => {
       'first command must read it',
     ],
     ['it needs a path with ..', 'parse: kv', 'needs: {file: /etc/../state}\nparse: kv', 'needs.file'],
+    [
+      'it needs a member of no collector',
+      'parse: kv',
+      'needs: {member: x}\nparse: kv',
+      'what a collector wrote',
+    ],
     ['it has both', 'parse: kv', 'collector: x\nparse: kv', 'either run or collector'],
     [
       'a section is there twice',
@@ -325,7 +364,12 @@ describe('an action is refused when', () => {
       "'script:nudge'",
       'there is no such script',
     ],
-    ['its script climbs', '/usr/bin/systemctl, kick, --', "'script:../nudge'", 'a script is script:<file>'],
+    [
+      'its script climbs',
+      '/usr/bin/systemctl, kick, --',
+      "'script:../nudge'",
+      'a program is an absolute path or script:<file>',
+    ],
     ['its program is sudo', '/usr/bin/systemctl', '/usr/bin/sudo', 'runs or writes what it is told'],
     ['its impact is unknown', 'impact: LOW', 'impact: NONE', 'impact'],
     ['its precheck names no diagnostic', 'diagnostic: state', 'diagnostic: stat', 'no such diagnostic'],
@@ -400,6 +444,17 @@ describe('an action is refused when', () => {
     expect(found.map((line) => line.split(' ')[1]?.slice(0, -1))).toEqual(expected);
     expect(withAction('limits:', `${check}    expect: []\nlimits:`).join()).toContain('verify.0.expect');
     expect(withAction('limits:', `${check}limits:`).join()).toContain('verify.0.expect');
+  });
+
+  test.each([
+    ['a fact', 'load_state', []],
+    ['no fact', 'state', ['verify.0.evidence.0']],
+    ['what is expected anyway', 'main_pid', ['verify.0.evidence.0']],
+    ['a fact twice', 'load_state, load_state', ['verify.0.evidence.0', 'verify.0.evidence.1']],
+  ])('its verification shows %s', (_, evidence, expected) => {
+    const check = `verify:\n  - diagnostic: state\n    args: {unit: '{unit}'}\n    evidence: [${evidence}]\n`;
+    const found = withAction('limits:', `${check}    expect: [{fact: main_pid, op: gt, value: 0}]\nlimits:`);
+    expect(found.map((line) => line.split(' ')[1]?.slice(0, -1))).toEqual(expected);
   });
 
   test('its precheck reads what the target cannot', () => {

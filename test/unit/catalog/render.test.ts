@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -16,17 +24,16 @@ import { renderTableFiles, renderTables } from '../../../src/catalog/render/tabl
 import { refusals } from '../../../src/errors.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const load = () => loadCatalog([join(root, 'catalog')], { scriptsDir: join(root, 'target-scripts/scripts') });
+const load = () => loadCatalog([join(root, 'catalog')], { targetScripts: join(root, 'target-scripts') });
 const catalog = load();
 const files = renderTableFiles(catalog);
 
 test('the catalog that is shipped', () => {
-  expect([...catalog.diagnostics.keys()]).toEqual(
-    'disk_usage failed_units listening_ports memory top_processes transport_keys unit_journal unit_status uptime'.split(
-      ' ',
-    ),
-  );
+  // What each may do is in the generated tables, whose diff is reviewed; here only that none is lost.
+  const shipped = readdirSync(join(root, 'catalog/diagnostics')).map((file) => file.replace(/\.yaml$/u, ''));
+  expect([...catalog.diagnostics.keys()].toSorted()).toEqual(shipped.toSorted());
   expect([...catalog.actions.values()].map(({ name, impact }) => `${name} ${impact}`)).toEqual([
+    'refresh_facts LOW',
     'reload_proxy MEDIUM',
     'restart_service LOW',
     'vacuum_journal LOW',
@@ -40,7 +47,7 @@ param\tunit\tunit\tservice,socket,timer,mount,path,target,slice,scope,swap
 param\tlines\tinteger\t1..500
 param\tsince\tspan\t1..2592000
 limit\t10\t131072
-run\tjournal\t/usr/bin/journalctl\t--no-pager\t--quiet\t--no-hostname\t--output=short-iso\t--unit={unit}\t--lines={lines}\t--since=-{since}
+run\tjournal\t/usr/local/lib/mcp-pra/helpers/journal-tail\t--lines={lines}\t--since=-{since}\t--output=short-iso\t--unit={unit}
 `,
   );
 });
@@ -84,6 +91,7 @@ describe('an action file', () => {
       parse: 'kv',
       within: 20,
       expect: [{ fact: 'active_state', op: 'eq', value: 'active' }],
+      evidence: ['main_pid', 'active_since'],
     });
     expect(verify[0]).not.toHaveProperty('stable');
     expect(file).toMatchObject({ ends: 'nothing', undo_action: null });
@@ -119,7 +127,7 @@ test('sudoers has one literal line a word, sorted, and nothing that could match 
     .split('\n')
     .filter((line) => !/^(?:#|Defaults:pra-runner |$)/u.test(line));
   const words =
-    'cancel fence freeze prepare reload_proxy restart_service result review status unfreeze vacuum_journal version'.split(
+    'cancel fence freeze prepare refresh_facts reload_proxy restart_service result review status unfreeze vacuum_journal version'.split(
       ' ',
     );
   expect(rules).toEqual(

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { checkHost } from '../../../src/cli/doctor-host.ts';
 import type { DoctorPorts, TargetVersion } from '../../../src/cli/doctor-ports.ts';
 import { PraError } from '../../../src/errors.ts';
+import type { MissingReview } from '../../../src/request/break-glass.ts';
 import type { TransportKeys } from '../../../src/request/transport-keys.ts';
 
 const CATALOG = new Map([
@@ -18,7 +19,7 @@ const NOT_ASKED = {
   database: notAsked,
   openKey: notAsked,
   approverKey: notAsked,
-  otpStatuses: notAsked,
+  oneTimePasswords: notAsked,
   opensshClient: notAsked,
   certificate: notAsked,
   transportKeys: notAsked,
@@ -32,6 +33,7 @@ const findings = async (answers: {
   readonly reader?: () => TargetVersion;
   readonly runner?: () => TargetVersion;
   readonly keys?: readonly string[];
+  readonly unreviewed?: readonly MissingReview[];
 }): Promise<readonly string[]> => {
   const {
     catalog = CATALOG,
@@ -39,6 +41,7 @@ const findings = async (answers: {
     reader = () => GOOD,
     runner = () => ({ ...GOOD, host: 'web1' }),
     keys = ['SHA256:x'],
+    unreviewed = [],
   } = answers;
   const ports: DoctorPorts = {
     ...NOT_ASKED,
@@ -46,6 +49,7 @@ const findings = async (answers: {
     readerVersion: () => Promise.resolve().then(reader),
     runnerVersion: () => Promise.resolve().then(runner),
     transportKeys: () => Promise.resolve().then(listed),
+    reviewsMissing: () => Promise.resolve(unreviewed),
   };
   const { signal } = new AbortController();
   const found = await checkHost({
@@ -142,4 +146,24 @@ test('how long keys last is asked only where both sides have the same diagnostic
   expect((await findings({ catalog, reader: has('ee'), listed: refused })).at(-1)).toContain(
     'fail web1 did not',
   );
+});
+
+test('that a review is missing the host says; of one that does not answer this machine says what it knows', async () => {
+  const review = (host: string): MissingReview => ({
+    host,
+    incident: 'inc-1',
+    principal: 'anna',
+    open: false,
+  });
+  const unreviewed = [review('web1'), review('web2')];
+  expect((await findings({ unreviewed })).join()).not.toContain('inc-1');
+  const silent = (): never => {
+    throw new PraError('UNREACHABLE', { host: 'web1' });
+  };
+  const here =
+    'fail web1: does not answer; by what was sent from here the break-glass session inc-1 of anna waits for a review → mcp-pra review inc-1 --host web1';
+  for (const broken of [{ runner: silent }, { keys: [] }]) {
+    const found = await findings({ unreviewed, ...broken });
+    expect(found.filter((line) => line.includes('inc-1'))).toEqual([here]);
+  }
 });

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { exitOfLook, exitOfView } from '../../../src/cli/exit-of.ts';
 import type { LookReport, ReadStatus } from '../../../src/request/desk.ts';
 import type { State } from '../../../src/request/types.ts';
+import { readResult } from '../../support/read-result.ts';
 import { sampleView } from './sample-request.ts';
 
 test.each<[State, number]>([
@@ -19,25 +20,9 @@ test.each<[State, number]>([
 });
 
 const report = (...statuses: ReadStatus[]): LookReport => ({
-  results: statuses.map((status) => ({
-    host: 'web1',
-    diagnostic: 'uptime',
-    definition: '',
-    status,
-    exit: null,
-    duration_ms: 1,
-    collected_at: '',
-    clock_offset_ms: null,
-    facts: {},
-    text: '',
-    truncated: false,
-    redactions: 0,
-    suspicious: false,
-    next_cursor: null,
-    hint: null,
-    code: null,
-  })),
+  results: statuses.map((status) => readResult({ status, exit: null })),
   summary: '',
+  differences: [],
 });
 
 test.each<[ReadStatus[], number]>([

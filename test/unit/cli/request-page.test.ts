@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { cellsOf } from '../../../src/cli/cells.ts';
 import { Page } from '../../../src/cli/page.ts';
 import { outcomePage, recapSection, requestPage } from '../../../src/cli/request-page.ts';
 import type { ApprovalSheet, RequestView } from '../../../src/request/desk.ts';
@@ -21,12 +22,26 @@ test('the screen has everything that a signature covers, in 80 columns', () => {
     '1 signature(s), namespace mcp-pra-medium, software-key',
     'Whatever is in its configuration files now takes effect.',
     'Put the earlier files back',
+    'verified by unit_status unit=nginx.service: active_state = active, within 30 s',
+    'mcp-pra undo proposes reload_proxy proxy=nginx',
     "The requester's words (alice/claude-desktop); nobody has checked them",
     '  │ mcp-pra ticket v1\n  │ kind action\n',
   ]) {
     expect(screen).toContain(needed);
   }
   expect(Math.max(...screen.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
+test('says so where nothing is verified, and where nothing takes it back', () => {
+  const screen = render(sampleView(), { ...sampleSheet(), verify: [], undoAction: undefined });
+  expect(screen).toContain('verified by nothing: no effect is looked for afterwards');
+  expect(screen).not.toContain('mcp-pra undo');
+});
+
+test('no line is wider than the screen, whatever width its characters have', () => {
+  const reason = `${'磁盘已满'.repeat(30)} ${'e\u0301'.repeat(90)}`;
+  const screen = render(sampleView({ reason }), sampleSheet());
+  expect(Math.max(...screen.split('\n').map(cellsOf))).toBe(80);
 });
 
 test('above the question stands what it is about, in the words of the host and of the catalog', () => {
@@ -130,4 +145,23 @@ test('an ended request shows its output behind bars, its receipt and the next st
   const outcome = outcomePage(new Page(80, (_, text) => text), view).toString();
   expect(outcome).toContain('FAILED');
   expect(outcome).not.toContain('reload_proxy');
+});
+
+test('who asked is told that others have to sign, but not where they may be one of them', () => {
+  const waiting = { state: 'PENDING', signatures_needed: 2, signed_by: [] } as const;
+  const words = (view: RequestView) => render(view).replaceAll(/\s+/gu, ' ');
+  expect(words(sampleView(waiting))).toContain('asks for 2 people, who are not the requester');
+  const lifting = words(sampleView({ ...waiting, action: 'unfreeze' }));
+  expect(lifting).toContain('asks for 2 people');
+  expect(lifting).not.toContain('not the requester');
+});
+
+test('beside which suspicious text it was asked stands at the head and above the question', () => {
+  const taint = 'asked while suspicious text of h1 unit_journal was in the session (instructions, now)';
+  const view = sampleView({ taint });
+  const flat = (text: string): string => text.replaceAll(/\s+/gu, ' ');
+  expect(flat(render(view, sampleSheet(view)))).toContain(taint);
+  const recap = recapSection(new Page(80, (_, text) => text), sampleSheet(view)).toString();
+  expect(flat(recap)).toContain(taint);
+  expect(flat(render(sampleView(), sampleSheet()))).not.toContain('suspicious');
 });

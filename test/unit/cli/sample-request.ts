@@ -23,6 +23,8 @@ export const sampleView = (patch: Partial<RequestView> = {}): RequestView => ({
   seconds_left: 247,
   argv: ['/usr/local/lib/mcp-pra/scripts/reload-proxy', 'nginx'],
   refusal: null,
+  warnings: [],
+  taint: null,
   receipt: null,
   output: null,
   output_truncated: false,
@@ -64,4 +66,14 @@ export const sampleSheet = (view: RequestView = sampleView()): ApprovalSheet => 
   rules: '',
   effects: 'Whatever is in its configuration files now takes effect.',
   undo: 'Put the earlier files back and reload again.',
+  verify: [
+    {
+      diagnostic: 'unit_status',
+      args: { unit: 'nginx.service' },
+      expect: [{ fact: 'active_state', op: 'eq', value: 'active' }],
+      evidence: [],
+      within: 30,
+    },
+  ],
+  undoAction: { action: 'reload_proxy', args: { proxy: 'nginx' } },
 });

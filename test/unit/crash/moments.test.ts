@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ANCHORS, drawMoment, FLOWS, HEIRS, VICTIMS, type Anchor } from '../../crash/moments.ts';
+import { ANCHORS, drawMoment, FLOWS, HEIRS, RARE_FLOWS, VICTIMS, type Anchor } from '../../crash/moments.ts';
 
 const drawn = (seed: number, count: number) =>
   Array.from({ length: count }, (_, index) => drawMoment(seed, index));
@@ -19,6 +19,11 @@ test('another seed has other moments', () => {
 test('five hundred moments have every flow, victim and heir, and come at any time after each anchor', () => {
   const all = drawn(7, 500);
   for (const flow of FLOWS) expect(all.filter((one) => one.flow === flow).length).toBeGreaterThan(80);
+  for (const flow of RARE_FLOWS) {
+    const these = all.filter((one) => one.flow === flow);
+    expect(these.length).toBeGreaterThan(10);
+    expect(these.every(({ anchor }) => anchor === 'start')).toBe(true);
+  }
   for (const victim of VICTIMS) expect(all.some((one) => one.victim === victim)).toBe(true);
   for (const heir of HEIRS) expect(all.filter((one) => one.heir === heir).length).toBeGreaterThan(200);
   for (const [anchor, longest] of Object.entries(ANCHORS) as [Anchor, number][])
@@ -26,6 +31,6 @@ test('five hundred moments have every flow, victim and heir, and come at any tim
       const within = all.filter(
         (one) => one.anchor === anchor && Math.floor((one.ms * 4) / longest) === quarter,
       );
-      expect(within.length).toBeGreaterThan(20);
+      expect(within.length).toBeGreaterThan(15);
     }
 });

@@ -66,6 +66,7 @@ const ROWS = [
 const request = (over: Partial<Recorded> = {}): Recorded => ({
   id: 'a'.repeat(16),
   state: 'SUCCEEDED',
+  action: 'crash_medium',
   ledgerSeq: 12,
   receipt: null,
   ...over,

@@ -1,17 +1,20 @@
 import type { JsonSchemaType } from '@modelcontextprotocol/sdk/validation';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { loadCatalog } from '../../../src/catalog/load.ts';
+import type { Catalog } from '../../../src/catalog/types.ts';
 import { describeTool } from '../../../src/mcp/describe-tool.ts';
-import { instructions } from '../../../src/mcp/instructions.ts';
-import { listing } from '../../../src/mcp/listing.ts';
+import { instructionsFor } from '../../../src/mcp/instructions.ts';
+import { listing, listingBytes, MAX_LISTING_BYTES } from '../../../src/mcp/listing.ts';
+import { manyDiagnostics } from './many-diagnostics.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const catalog = loadCatalog([join(ROOT, 'catalog')], {
-  scriptsDir: join(ROOT, 'target-scripts/scripts'),
+  targetScripts: join(ROOT, 'target-scripts'),
 });
 const tools = listing(catalog).map(describeTool);
+const instructions = instructionsFor(catalog);
 const named = (name: string) => tools.find((tool) => tool.name === name);
 
 /** Every object of a schema with the path to it. */
@@ -33,7 +36,12 @@ test('the listing is what it was: a change of it is made on purpose (vitest -u) 
 test('there is no tool that decides, carries a one-time password, or takes a key, a path or a command', () => {
   expect(tools.map(({ name }) => name)).toEqual([
     'list_hosts',
+    'triage',
     ...[...catalog.diagnostics.values()].filter(({ promote }) => promote).map(({ name }) => name),
+    'list_diagnostics',
+    'run_diagnostic',
+    'compare_hosts',
+    'read_more',
     'list_pra_actions',
     'propose_pra_action',
     'get_pra_action',
@@ -97,17 +105,17 @@ test('every tool says what it does: a title, a sentence, and hints derived from 
 
 test('schemas are 2020-12, closed for input, described, and no client trips over them', () => {
   const validator = new AjvJsonSchemaValidator();
-  for (const { name, inputSchema, outputSchema } of tools) {
+  for (const { name, inputSchema } of tools) {
     expect(inputSchema).toMatchObject({ type: 'object', additionalProperties: false });
-    expect(inputSchema['$schema']).toBe('https://json-schema.org/draft/2020-12/schema');
-    for (const [path, node] of [...walk(inputSchema, name), ...walk(outputSchema, name)]) {
+    // Without $schema it is 2020-12 (MCP 2025-11-25), and every tool is some bytes shorter.
+    expect(inputSchema).not.toHaveProperty('$schema');
+    for (const [path, node] of walk(inputSchema, name)) {
       for (const key of ['prefixItems', '$dynamicRef', 'unevaluatedProperties', 'dependentSchemas'])
         expect(node, path).not.toHaveProperty(key);
     }
     for (const [input, value] of Object.entries(inputSchema.properties ?? {}))
       expect(value, `${name} ${input}`).toHaveProperty('description');
-    for (const schema of [inputSchema, outputSchema] as JsonSchemaType[])
-      expect(() => validator.getValidator(schema)).not.toThrow();
+    expect(() => validator.getValidator(inputSchema as JsonSchemaType)).not.toThrow();
   }
 });
 
@@ -124,4 +132,42 @@ test('a diagnostic is a tool when it is promoted, and never under the name of an
     const taken = { ...catalog, diagnostics: new Map([[name, { ...first, name, promote: true }]]) };
     expect(() => listing(taken)).toThrow(`diagnostic ${name} has the name of a tool`);
   }
+});
+
+describe('the list has at most 16,384 bytes', () => {
+  const bytesOf = (one: Catalog): number =>
+    Buffer.byteLength(JSON.stringify({ tools: listing(one).map(describeTool) }));
+
+  test('with everything that is shipped, and with 200 diagnostics more', () => {
+    expect(MAX_LISTING_BYTES).toBe(16_384);
+    expect(bytesOf(catalog)).toBeLessThanOrEqual(16_384);
+    const more = { ...catalog, diagnostics: new Map([...catalog.diagnostics, ...manyDiagnostics(200)]) };
+    expect(bytesOf(more)).toBe(bytesOf(catalog));
+  });
+
+  test('one promoted diagnostic too many is refused, with the number of bytes; the last that fits is listed', () => {
+    const promoted = (count: number): Catalog => ({
+      ...catalog,
+      diagnostics: new Map(manyDiagnostics(count).map(([name, one]) => [name, { ...one, promote: true }])),
+    });
+    let fitting = 0;
+    while (fitting < 100 && fits(promoted(fitting + 1))) fitting += 1;
+    expect(fitting).toBeGreaterThan(5);
+    expect(fitting).toBeLessThan(100);
+    const most = listing(promoted(fitting));
+    expect(listingBytes(most)).toBe(bytesOf(promoted(fitting)));
+    expect(listingBytes(most)).toBeLessThanOrEqual(16_384);
+    const refusal = (): unknown => listing(promoted(fitting + 1));
+    expect(refusal).toThrow(expect.objectContaining({ code: 'LISTING_TOO_LARGE' }));
+    expect(refusal).toThrow(/would have 1[67]\d{3} bytes with \d+ promoted diagnostics; at most 16384/u);
+  });
+
+  const fits = (one: Catalog): boolean => {
+    try {
+      listing(one);
+      return true;
+    } catch {
+      return false;
+    }
+  };
 });

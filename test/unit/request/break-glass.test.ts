@@ -11,13 +11,14 @@ beforeEach(async () => {
 afterEach(() => temp.dispose());
 
 type Session = NonNullable<RunnerVersion['break_glass']>;
-const SESSION: Session = {
+const SESSION = {
+  id: 'a'.repeat(16),
   incident: 'inc-1',
   principal: 'anna',
   opened: '2026-11-03T03:00:00Z',
   open: true,
   reviewed: false,
-};
+} satisfies Session;
 
 /** A host that says this of its last session; undefined: it does not answer. */
 const saying = (session: Session | null | undefined): RunnerClient =>
@@ -48,6 +49,7 @@ test.each([
   ['was reviewed, from wherever', { ...SESSION, reviewed: true }, ['db1 inc-2']],
   ['was never there', null, ['db1 inc-2']],
   ['is not known, since the host does not answer', undefined, ['db1 inc-2', 'web1 inc-1']],
+  ['is not known, since the host cannot read it', 'unreadable', ['db1 inc-2', 'web1 inc-1']],
 ] as const)('of its own session the host has the last word: it %s', async (_, session, expected) => {
   sent(1, 'inc-1');
   sent(2, 'inc-2', 'db1');

@@ -30,13 +30,28 @@ describe('neutralise', () => {
     ['an emoji with its selector', '⚠\ufe0f hot', '⚠ hot', true],
     ['a lone surrogate', '\ud800x', '\ufffdx', true],
   ])('%s', (_, input, text, changed) => {
-    expect(neutralise(input)).toEqual({ text, changed });
+    expect(neutralise(input)).toMatchObject({ text, changed });
+  });
+
+  it.each([
+    ['a bidi override', 'user\u202etxt.exe', true],
+    ['a bidi isolate', '\u2066x', true],
+    ['tag characters', 'x\u{e0061}', true],
+    ['a run of variation selectors', 'x\ufe00\ufe01', true],
+    ['one emoji selector', '⚠\ufe0f hot', false],
+    ['marks of right-to-left text', 'a\u200eb\u061cc', false],
+    ['a byte order mark and a joiner', '\ufeffa\u200db', false],
+    ['colours', `${ESC}[1mred`, false],
+    ['the visible form that another tool wrote', 'x\\u{202e}\\u{hidden 3}', false],
+  ])('knows what hides or reorders: %s', (_, input, hidden) => {
+    expect(neutralise(input).hidden).toBe(hidden);
+    expect(neutralise(Buffer.from(input)).hidden).toBe(hidden);
   });
 
   it('replaces invalid UTF-8, and only that', () => {
     const bytes = Buffer.concat([Buffer.from('é'), Buffer.from([0xff, 0xc0, 0x80]), Buffer.from('ok\n')]);
-    expect(neutralise(bytes)).toEqual({ text: 'é\ufffd\ufffd\ufffdok\n', changed: true });
-    expect(neutralise(Buffer.from('é\n'))).toEqual({ text: 'é\n', changed: false });
+    expect(neutralise(bytes)).toMatchObject({ text: 'é\ufffd\ufffd\ufffdok\n', changed: true });
+    expect(neutralise(Buffer.from('é\n'))).toMatchObject({ text: 'é\n', changed: false });
   });
 
   it('leaves nothing unseen behind, whatever comes, and changes nothing the second time', () => {
@@ -63,7 +78,7 @@ describe('neutralise', () => {
         expect(once).not.toMatch(
           /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/u,
         );
-        expect(neutralise(once)).toEqual({ text: once, changed: false });
+        expect(neutralise(once)).toEqual({ text: once, changed: false, hidden: false });
         expect(neutralise(Buffer.from(input)).text).toBe(once);
       }),
     );

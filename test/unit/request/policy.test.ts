@@ -10,7 +10,7 @@ import { newRequest, nthId } from '../../support/store-fixture.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const catalog = loadCatalog([join(ROOT, 'catalog')], {
-  scriptsDir: join(ROOT, 'target-scripts/scripts'),
+  targetScripts: join(ROOT, 'target-scripts'),
 });
 const diagnostic = (name: string): Diagnostic => {
   const found = catalog.diagnostics.get(name);
@@ -36,7 +36,8 @@ const code = (expected: string) => expect.objectContaining({ code: expected });
 test('groups and hosts in the order given, each once; anything else is refused', () => {
   const policy = policyOf();
   expect(policy.select(['db1', 'web', 'web1', 'all'])).toEqual(['db1', 'web1', 'web2']);
-  for (const name of ['', 'WEB1', 'web1 ', 'constructor', '__proto__', 'web1,db1'])
+  expect(policy.select(['@web', 'web1'])).toEqual(['web1', 'web2']);
+  for (const name of ['', '@', '@web1', '@@web', 'WEB1', 'web1 ', 'constructor', '__proto__', 'web1,db1'])
     expect(() => policy.select(['web1', name])).toThrow(code('HOST_UNKNOWN'));
 });
 

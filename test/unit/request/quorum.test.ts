@@ -1,11 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PraError } from '../../../src/errors.ts';
-import { addSignature, requireIntact } from '../../../src/request/quorum.ts';
+import { addSignature, refuseKey, requireIntact } from '../../../src/request/quorum.ts';
+import { wordDigest } from '../../../src/request/built-in.ts';
 import { parseTicket, serialiseTicket } from '../../../src/request/ticket.ts';
 import { wireSeconds } from '../../../src/request/wire-time.ts';
 import type { StoredRequest } from '../../../src/request/types.ts';
 import { makeSigner, offeredRequest, type Signer } from '../../support/signed-request.ts';
+import { makeTokenKey } from '../../support/token-signature.ts';
 
 const HOST = makeSigner('host');
 const [alice, bob, carol] = ['alice', 'bob', 'carol'].map(makeSigner) as [Signer, Signer, Signer];
@@ -77,6 +79,18 @@ describe('several approvers', () => {
     expect(() => addSignature(request, offer, ticket, other)).toThrow(code('SIGNATURE_INVALID'));
   });
 
+  test('who asked for what no model can ask for is one of several', () => {
+    const over = { action: 'unfreeze', args: [], definition: wordDigest('unfreeze'), requester: 'alice/cli' };
+    const { request, offer, ticket } = offeredRequest(HOST, 2, over);
+    const first = addSignature(request, offer, ticket, by(alice, ticket));
+    expect(first.event).toBe('cosign');
+    const next = { ...request, ...first.patch };
+    expect(() => addSignature(next, offer, ticket, by(alice, ticket))).toThrow(code('SIGNER_TWICE'));
+    const second = addSignature(next, offer, ticket, by(bob, ticket));
+    expect(second.event).toBe('approve');
+    expect(() => requireIntact({ ...next, ...second.patch, state: 'APPROVED' }, offer)).not.toThrow();
+  });
+
   test('all sign the ticket of the first one', () => {
     const { request, offer, ticket } = signedBy(2, alice);
     const later = serialiseTicket({ ...parseTicket(ticket), issued: '2026-11-03T03:00:01Z' });
@@ -123,6 +137,41 @@ describe('several approvers', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('the key that the host asks for', () => {
+  const token = makeTokenKey();
+  const [TOUCHED, VERIFIED] = [0x01, 0x05];
+  const signing = (signer: 'software-key' | 'sk' | 'sk-uv', flags?: number) => {
+    const { request, offer, ticket } = offeredRequest(HOST, 1);
+    const signature = flags === undefined ? alice.sign(ticket, HIGH) : token.sign(ticket, HIGH, flags);
+    const asked = { ...offer, requires: { ...offer.requires, signer } };
+    return comesTo(
+      () => addSignature(request, asked, ticket, { principal: 'alice', signature, way: 'here' }).event,
+    );
+  };
+
+  test('is one of those that its policy takes, with the person there and where it says so verified', () => {
+    for (const [signer, flags, comes] of [
+      ['software-key', undefined, 'approve'],
+      ['software-key', TOUCHED, 'approve'],
+      ['software-key', 0x00, 'PRESENCE_MISSING'],
+      ['sk', undefined, 'SECURITY_KEY_REQUIRED'],
+      ['sk', 0x00, 'PRESENCE_MISSING'],
+      ['sk', TOUCHED, 'approve'],
+      ['sk-uv', undefined, 'SECURITY_KEY_REQUIRED'],
+      ['sk-uv', TOUCHED, 'VERIFICATION_MISSING'],
+      ['sk-uv', 0x04, 'PRESENCE_MISSING'],
+      ['sk-uv', VERIFIED, 'approve'],
+    ] as const)
+      expect([signer, flags, signing(signer, flags)]).toEqual([signer, flags, comes]);
+  });
+
+  test('of a key that has signed nothing yet is known only whether it is a security key', () => {
+    const { offer } = offeredRequest(HOST, 1);
+    const asked = { ...offer, requires: { ...offer.requires, signer: 'sk-uv' as const } };
+    expect(() => refuseKey(asked, undefined)).toThrow(code('SECURITY_KEY_REQUIRED'));
   });
 });
 

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { Policy } from '../../../src/request/policy.ts';
 import type { Grant } from '../../../src/request/grant.ts';
 import type { Channel, ChannelResult } from '../../../src/request/ports.ts';
-import { RunnerClient } from '../../../src/request/runner-client.ts';
+import { RunnerClient, targetRefusal } from '../../../src/request/runner-client.ts';
+import { targetAdvice } from '../../../src/messages/target-en.ts';
 
 const policy = new Policy([{ name: 'web1', tags: [], groups: [] }], {
   denyActions: [],
@@ -56,4 +57,8 @@ test('but not a third time', async () => {
     code: 'ANSWER_BAD',
   });
   expect(grants).toHaveLength(2);
+});
+
+test.each(Object.entries(targetAdvice))('%s: what to do about it is said in full', (code, advice) => {
+  expect(targetRefusal('web1', 'pra-run', code).hint).toBe(advice);
 });

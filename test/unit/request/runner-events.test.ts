@@ -53,10 +53,18 @@ describe("pra-run's events", () => {
     expect(read(answer(version))).toEqual([version]);
     expect(() => read(answer({ ...version, actions: { '../x': 'b'.repeat(64) } }))).toThrow('EVENTS_FORM');
     const frozen = { since: '2026-11-20T10:00:00Z', by: 'anna', reason: 'someone is in' };
-    const glass = { incident: 'inc-1', principal: 'anna', opened: frozen.since, open: true, reviewed: false };
+    const glass = {
+      id: 'a'.repeat(16),
+      incident: 'inc-1',
+      principal: 'anna',
+      opened: frozen.since,
+      open: true,
+      reviewed: false,
+    };
     const loud = { ...version, frozen, break_glass: glass };
     const byHand = { ...version, frozen: { since: null, by: null, reason: null } };
-    for (const good of [loud, byHand]) expect(read(answer(good))).toEqual([good]);
+    const unreadable = { ...version, break_glass: 'unreadable' };
+    for (const good of [loud, byHand, unreadable]) expect(read(answer(good))).toEqual([good]);
     for (const bad of [
       { ...loud, frozen: true },
       { ...loud, frozen: { ...frozen, since: 'today' } },
@@ -65,6 +73,7 @@ describe("pra-run's events", () => {
       { ...loud, break_glass: { ...glass, incident: 'INC' } },
       { ...loud, break_glass: { ...glass, open: 'yes' } },
       { ...loud, break_glass: { incident: 'inc-1' } },
+      { ...loud, break_glass: 'none' },
     ])
       expect(() => read(answer(bad))).toThrow('EVENTS_FORM');
   });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { serialiseOffer } from '../../../src/request/offer.ts';
+import { markOf } from '../../../src/request/mask-mark.ts';
 import { viewOf } from '../../../src/request/view.ts';
 import { serialiseReceipt } from '../../../src/request/receipt.ts';
 import { sampleOffer, sampleReceipt } from '../../support/sample-texts.ts';
@@ -26,7 +27,7 @@ test('what a host or a person wrote is shown without what cannot be seen, and wi
     }),
     at(START),
   );
-  const shown = '\\u{202e}evil\\u{7} password=[masked]';
+  const shown = `\\u{202e}evil\\u{7} password=${markOf('secret', 'hunter2hunter2')}`;
   expect(view).toMatchObject({ argv: ['/usr/bin/true', shown], rule: shown, decision_note: shown });
 });
 
@@ -35,7 +36,12 @@ test('facts in a receipt are host text too', () => {
   const text = serialiseReceipt({ ...sampleReceipt, evidence });
   const view = viewOf(request({ receipt: { text, signature: 'c2ln' } }), at(START));
   expect(view.receipt?.evidence).toEqual([
-    { diagnostic: 'd', fact: 'f', before: String.raw`\u{202e}evil`, after: 'password=[masked]' },
+    {
+      diagnostic: 'd',
+      fact: 'f',
+      before: String.raw`\u{202e}evil`,
+      after: `password=${markOf('secret', 'hunter2hunter2')}`,
+    },
   ]);
   expect(view.receipt).not.toHaveProperty('hostKey');
 });
@@ -50,4 +56,9 @@ test('the time that is left belongs to the state, and never is less than none', 
     seconds_left: null,
     terminal: true,
   });
+});
+
+test('who takes back without a word leaves no note', () => {
+  expect(viewOf(request({ decisionNote: '' }), at(START)).decision_note).toBeNull();
+  expect(viewOf(request({ decisionNote: 'no' }), at(START)).decision_note).toBe('no');
 });

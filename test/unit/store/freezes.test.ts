@@ -18,6 +18,16 @@ const freeze = (host?: string): string => {
   temp.store.freezes.begin({ id, host, by: 'alice/cli', reason: 'somebody is in' }, FREEZE);
   return id;
 };
+/** Lifts all that stands, for these hosts or altogether. */
+const lift = (...names: string[]): void => {
+  const { freezes: table } = temp.store;
+  const hosts = names.length === 0 ? ('all' as const) : names;
+  const orders = table.orders().filter(({ host }) => hosts === 'all' || hosts.includes(host));
+  table.lift(
+    { hosts, freezes: table.standing().map(({ id }) => id), orders: orders.map(({ id }) => id) },
+    LIFT,
+  );
+};
 const SIGNED = { ticket: 'ticket', signatures: ['signature'] };
 const step = (id: string, event: LifecycleEvent): unknown =>
   temp.store.transition(id, event, event === 'cosign' ? SIGNED : patchOf(event), row(id, event));
@@ -44,7 +54,7 @@ test.each([
   const rows = temp.store.tail(1_000).length;
   expect(() => step(id, event)).toThrow(FROZEN);
   expect([temp.store.find(id).state, temp.store.tail(1_000).length]).toEqual([state, rows]);
-  temp.store.freezes.release('web1', LIFT);
+  lift('web1');
   expect(codeOf(() => step(id, event))).toBeUndefined();
 });
 
@@ -57,7 +67,7 @@ test('saying no, ending and finding out go on while a host is frozen', () => {
     ['APPROVED', 'expire'],
     ['PROPOSED', 'ask'],
   ] as const;
-  temp.store.freezes.endAll(LIFT);
+  lift();
   ways.forEach(([state], at) => requestIn(temp.store, nthId(at), state));
   freeze();
   ways.forEach(([, event], at) => step(nthId(at), event));
@@ -69,10 +79,10 @@ test('a freeze holds its own host, or every one, until that one is released', ()
   expect(['web1', 'db1'].map((host) => temp.store.freezes.holding(host)?.id)).toEqual([one, undefined]);
   const all = freeze();
   expect(['web1', 'db1'].map((host) => temp.store.freezes.holding(host)?.id)).toEqual([one, all]);
-  temp.store.freezes.release('web1', LIFT);
+  lift('web1');
   expect(['web1', 'db1'].map((host) => temp.store.freezes.holding(host)?.id)).toEqual([undefined, all]);
   expect(temp.store.freezes.standing().map(({ id, released }) => [id, released])).toEqual([[all, ['web1']]]);
-  temp.store.freezes.endAll(LIFT);
+  lift();
   expect(temp.store.freezes.holding('db1')).toBeUndefined();
   const again = freeze('web1');
   expect(temp.store.freezes.holding('web1')?.id).toBe(again);
@@ -129,13 +139,13 @@ test('a freeze of every host ends when each configured one was released from it,
   const standing = (): readonly string[] => table.standing().map((one) => one.id);
   const end = (...hosts: string[]): void => table.endReleased(hosts, LIFT);
   end('web1', 'db1');
-  table.release('web1', LIFT);
+  lift('web1');
   const again = freeze('web1');
   const rows = temp.store.tail(1_000).length;
   end('web1', 'db1');
   end();
   expect([standing(), temp.store.tail(1_000).length]).toEqual([[all, again], rows]);
-  table.release('db1', LIFT);
+  lift('db1');
   table.order({ id: nthId(22), host: 'app1', ticket: 't', signature: 's', principal: 'alice' }, FREEZE);
   end('web1', 'db1');
   expect(standing()).toEqual([again]);
@@ -184,9 +194,9 @@ test('an order waits until its host has answered, once; releasing the host withd
     [two, 'db1', 'WAITING', 'UNREACHABLE'],
     [three, 'app1', 'WAITING', undefined],
   ]);
-  temp.store.freezes.release('db1', LIFT);
+  lift('db1');
   expect(temp.store.freezes.orders().find(({ id }) => id === two)).toMatchObject({ state: 'WITHDRAWN' });
-  temp.store.freezes.endAll(LIFT);
+  lift();
   expect(temp.store.freezes.orders().find(({ id }) => id === three)).toMatchObject({ state: 'WITHDRAWN' });
   const raw = temp.raw();
   expect(() => raw.exec(`UPDATE freeze_orders SET state = 'WAITING' WHERE id = '${one}'`)).toThrow(
@@ -194,4 +204,58 @@ test('an order waits until its host has answered, once; releasing the host withd
   );
   expect(() => raw.exec('DELETE FROM freeze_orders')).toThrow('kept');
   raw.close();
+});
+
+test('lifting lifts the freezes and orders that it names, for the hosts that it names, and no other', () => {
+  const { freezes: table } = temp.store;
+  const order = (n: number, host: string): string => {
+    const id = nthId(n);
+    table.order({ id, host, ticket: 't', signature: 's', principal: 'alice' }, FREEZE);
+    return id;
+  };
+  const [all, one, later] = [freeze(), freeze('web1'), freeze('web1')];
+  const [sent, kept] = [order(1, 'web1'), order(2, 'db1')];
+  const held = (): unknown =>
+    ['web1', 'db1'].map((host) =>
+      table
+        .standing()
+        .flatMap((each) => ((each.host ?? host) === host && !each.released.includes(host) ? [each.id] : [])),
+    );
+  table.lift({ hosts: ['web1'], freezes: [all, one], orders: [sent] }, LIFT);
+  expect(held()).toEqual([[later], [all]]);
+  expect(table.orders().map(({ id, state }) => [id, state])).toEqual([
+    [sent, 'WITHDRAWN'],
+    [kept, 'WAITING'],
+  ]);
+  table.lift({ hosts: 'all', freezes: [all], orders: [] }, LIFT);
+  expect(held()).toEqual([[later], []]);
+  // What is lifted already, or never was, changes nothing.
+  table.lift({ hosts: ['web1', 'db1'], freezes: [all, nthId(7)], orders: [nthId(8)] }, LIFT);
+  expect(held()).toEqual([[later], []]);
+});
+
+test('of a host is shown what its newest order came to, unless it was not needed, or its freeze was lifted since', () => {
+  const { freezes: table } = temp.store;
+  const signed = (n: number, state: 'CONFIRMED' | 'WITHDRAWN' | 'REFUSED', code?: string): string => {
+    const id = nthId(n);
+    const entry = { ...FREEZE, request: id };
+    table.order({ id, host: 'web1', ticket: 't', signature: 's', principal: 'alice' }, entry);
+    const receipt = state === 'CONFIRMED' ? { text: 'r', signature: 's' } : undefined;
+    table.settle(id, { state, code, receipt }, entry);
+    return id;
+  };
+  const shown = (): unknown => table.orders().map(({ id }) => id);
+  const unfreeze = (n: number, ...events: readonly LifecycleEvent[]): void => {
+    temp.store.create(newRequest(nthId(n), { action: 'unfreeze' }), row(nthId(n), 'PROPOSED'));
+    for (const event of events) step(nthId(n), event);
+  };
+  const first = signed(1, 'CONFIRMED');
+  signed(2, 'WITHDRAWN', 'SPARE');
+  expect(shown()).toEqual([first]);
+  unfreeze(40, 'ask', 'approve', 'dispatch', 'accept', 'fail');
+  expect(shown()).toEqual([first]);
+  unfreeze(41, 'ask', 'approve', 'dispatch', 'accept', 'succeed');
+  expect(shown()).toEqual([]);
+  expect([signed(3, 'REFUSED', 'SIGNER_REVOKED')]).toEqual(shown());
+  expect([signed(4, 'CONFIRMED')]).toEqual(shown());
 });

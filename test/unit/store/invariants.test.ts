@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { PraError } from '../../../src/errors.ts';
+import { hasLapsed } from '../../../src/request/ending.ts';
 import { isTerminal, next, TRANSITIONS, type LifecycleEvent } from '../../../src/request/lifecycle.ts';
 import type { RequestPatch } from '../../../src/request/ports.ts';
 import type { State, StoredRequest } from '../../../src/request/types.ts';
@@ -73,9 +74,17 @@ const deadlineOf = (request: StoredRequest): number => {
   return hasTime ? (request.executeBy ?? Infinity) : Infinity;
 };
 
+/** A signed ticket that its host takes for 480 s has to be burnt there. */
+const lapseOf = (request: StoredRequest): 'unconfirm' | 'expire' =>
+  request.signatures.length > 0 &&
+  request.state !== 'REVOKE_UNCONFIRMED' &&
+  temp.clock.time <= request.offeredAt + 480_000
+    ? 'unconfirm'
+    : 'expire';
+
 /** What has to come of an event: the next state, or the code of the refusal. */
 const verdict = (request: StoredRequest, what: LifecycleEvent, patch: RequestPatch): string => {
-  const isLate = request.state === 'EXPIRED' || temp.clock.time > deadlineOf(request);
+  const isLate = hasLapsed(request) || temp.clock.time > deadlineOf(request);
   if (isLate && NEEDS_TIME.includes(what)) return 'REQUEST_EXPIRED';
   const to = next(request.state, what);
   if (to === undefined) return 'STATE_CONFLICT';
@@ -121,6 +130,10 @@ const holds = (before: StoredRequest, after: StoredRequest): void => {
     'offeredAt',
   ] as const;
   for (const key of same) expect(after[key]).toEqual(before[key]);
+  // What has ended says why, and a deadline once it has passed does not move.
+  const says = ['EXPIRED', 'REVOKE_UNCONFIRMED', 'REVOKED', 'SENT_NO_RETURN'].includes(after.state);
+  if (says) expect(after.ending).toBeDefined();
+  expect(after.isClaimed).toBe(before.isClaimed || after.state === 'RUNNING');
   // The time to decide moves once, with the first signature, and by 15 minutes from then.
   const isFirst = before.signatures.length === 0 && after.signatures.length > 0 && after.state === 'PENDING';
   expect(after.decideBy).toBe(isFirst ? temp.clock.time + 900_000 : before.decideBy);
@@ -140,14 +153,15 @@ const take = async (
     const isDue = temp.clock.time > deadlineOf(before);
     if (one.kind === 'reopen') await temp.reopen();
     else temp.store.expireDue();
-    const expected = isDue ? 'EXPIRED' : before.state;
-    return { came: temp.store.find(id).state, expected, rows: isDue ? ['expire'] : [] };
+    const how = lapseOf(before);
+    const expected = isDue ? String(next(before.state, how)) : before.state;
+    return { came: temp.store.find(id).state, expected, rows: isDue ? [how] : [] };
   }
   const patch = SIGNS.includes(one.event) ? patchFor(before, one.how) : patchOf(one.event);
   const expected = verdict(before, one.event, patch);
   const came = comesTo(() => temp.store.transition(id, one.event, patch, row(id, one.event)));
-  const isClosed = expected === 'REQUEST_EXPIRED' && before.state !== 'EXPIRED';
-  if (isClosed) return { came, expected, rows: ['expire'] };
+  const isClosed = expected === 'REQUEST_EXPIRED' && !hasLapsed(before);
+  if (isClosed) return { came, expected, rows: [lapseOf(before)] };
   return { came, expected, rows: next(before.state, one.event) === expected ? [one.event] : [] };
 };
 

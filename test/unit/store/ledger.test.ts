@@ -375,3 +375,22 @@ describe('the mirror', () => {
     expect(temp.store.verifyLedger().entries).toBe(2);
   });
 });
+
+it('tells of alarms once they are committed, and of none that were not', async () => {
+  const told: string[] = [];
+  const store = await temp.another({ onAlarm: ({ code }) => told.push(code) });
+  try {
+    requestIn(store, ID, 'PENDING');
+    const alarm = (code: string) => ({ ...row(ID, code), kind: 'alarm' }) as const;
+    // The row is written before the database refuses the change.
+    expect(() => store.transition(ID, 'approve', { impact: 'NONE' as 'LOW' }, alarm('NOT_DONE'))).toThrow(
+      expect.objectContaining({ code: 'STORE_BROKEN' }),
+    );
+    expect(told).toEqual([]);
+    store.transition(ID, 'approve', {}, alarm('DONE'));
+    store.append({ ...row(ID), kind: 'note' });
+    expect(told).toEqual(['DONE']);
+  } finally {
+    store.close();
+  }
+});

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PraError } from '../../../src/errors.ts';
-import { isTerminal, next, TRANSITIONS, type LifecycleEvent } from '../../../src/request/lifecycle.ts';
+import { next, TRANSITIONS, type LifecycleEvent } from '../../../src/request/lifecycle.ts';
 import type { RequestPatch } from '../../../src/request/ports.ts';
 import type { State } from '../../../src/request/types.ts';
 import { EXECUTE_MS } from '../../../src/request/ticket-for.ts';
@@ -132,8 +132,11 @@ describe('transitions', () => {
         let state: State = temp.store.create(newRequest(id), row(id)).state;
         for (const event of events) {
           const rows = temp.store.tail(1)[0]?.seq ?? 0;
-          const to = next(state, event);
-          expect(outcome(id, event)).toBe(to ?? refusal(state, event));
+          const isSigned = temp.store.find(id).signatures.length > 0;
+          const isTooLate = isSigned && ['deny', 'withdraw'].includes(event) && state === 'PENDING';
+          const to = isTooLate ? undefined : next(state, event);
+          const refused = isTooLate ? `SIGNED_MEANWHILE` : refusal(state, event);
+          expect(outcome(id, event)).toBe(to ?? refused);
           state = to ?? state;
           expect(temp.store.find(id).state).toBe(state);
           expect(temp.store.tail(1)[0]?.seq).toBe(to === undefined ? rows : rows + 1);
@@ -158,7 +161,7 @@ describe('transitions', () => {
         .run((head?.seq ?? 0) + 1, id, head?.hash, 'a'.repeat(64));
       raw
         .prepare(
-          `UPDATE requests SET state = ?, ledger_seq = ?, receipt_text = 'r', receipt_signature = 's' WHERE id = ?`,
+          `UPDATE requests SET state = ?, ledger_seq = ?, receipt_text = 'r', receipt_signature = 's', ending = 'closed' WHERE id = ?`,
         )
         .run(state, (head?.seq ?? 0) + 1, id);
       throw new Error('allowed');
@@ -326,6 +329,66 @@ describe('expiry', () => {
     expect(temp.store.transition(nthId(1), 'approve', {}, row(nthId(1))).executeBy).toBe(START + lasts);
   });
 
+  const several = { text: 'mcp-pra offer v1\nrequires 2 mcp-pra-high sk\n', signature: 'c2ln' };
+  const sign = (id: string, event: 'cosign' | 'approve'): unknown =>
+    temp.store.transition(id, event, { ticket: 't', signatures: ['YQ=='] }, row(id, event));
+  const stands = (id: string): unknown => {
+    const { state, ending, executeBy } = temp.store.find(id);
+    return [state, ending, executeBy];
+  };
+
+  it('half signed, its host could still take the ticket: it has to burn it, and is over only when it cannot', () => {
+    requestIn(temp.store, ID, 'PENDING', { offer: several });
+    sign(ID, 'cosign');
+    temp.clock.time = START + 900_001;
+    expect(temp.store.expireDue()).toBe(1);
+    expect(stands(ID)).toEqual(['REVOKE_UNCONFIRMED', 'half_signed', START + 1_200_000]);
+    expect(temp.store.tail(1)[0]).toMatchObject({
+      kind: 'expiry',
+      code: 'unconfirm',
+      detail: { from: 'PENDING' },
+    });
+    const late = { ticket: 't', signatures: ['YQ==', 'Yg=='] };
+    expect(() => temp.store.transition(ID, 'approve', late, row(ID))).toThrow(expired);
+    temp.clock.time = START + 1_200_000;
+    expect(temp.store.expireDue()).toBe(0);
+    temp.clock.time += 1;
+    expect(temp.store.expireDue()).toBe(1);
+    expect(stands(ID)).toEqual(['EXPIRED', 'half_signed', START + 1_200_000]);
+  });
+
+  it('approved and not executed in time, its host has to burn the ticket; where it takes none any more it is over at once', () => {
+    for (const id of [ID, nthId(1)]) requestIn(temp.store, id, 'PENDING');
+    sign(ID, 'approve');
+    temp.clock.time = START + 200_000;
+    sign(nthId(1), 'approve');
+    temp.clock.time = START + 300_001;
+    expect(() => temp.store.transition(ID, 'dispatch', {}, row(ID))).toThrow(
+      'approved, but not executed in time',
+    );
+    expect(stands(ID)).toEqual(['REVOKE_UNCONFIRMED', 'unexecuted', START + 480_000]);
+    temp.clock.time = START + 480_001;
+    expect(() => temp.store.transition(nthId(1), 'dispatch', {}, row(nthId(1)))).toThrow(expired);
+    expect(stands(nthId(1))).toEqual(['EXPIRED', 'unexecuted', START + 480_000]);
+  });
+
+  it('one person is enough for an incident, and has no more time for it than anybody alone', () => {
+    requestIn(temp.store, ID, 'PENDING', { offer: several });
+    temp.clock.time = START + 290_000;
+    const glass = { ticket: 't', signatures: ['YQ=='], incident: 'inc-1' };
+    expect(temp.store.transition(ID, 'approve', glass, row(ID)).executeBy).toBe(START + 480_000);
+  });
+
+  it('keeps why it ended: nobody decided, or somebody took it back and the host said nothing', () => {
+    requestIn(temp.store, ID, 'PENDING');
+    requestIn(temp.store, nthId(1), 'PENDING');
+    sign(nthId(1), 'approve');
+    temp.store.transition(nthId(1), 'unconfirm', {}, row(nthId(1)));
+    temp.clock.time = START + 480_001;
+    expect(temp.store.expireDue()).toBe(2);
+    expect([ID, nthId(1)].map((id) => temp.store.find(id).ending)).toEqual(['undecided', 'taken_back']);
+  });
+
   it('a withdrawal needs no time', () => {
     requestIn(temp.store, ID, 'PENDING');
     temp.clock.time = START + 400_000;
@@ -345,7 +408,6 @@ describe('expiry', () => {
       expect(temp.store.find(nthId(n)).state).toBe(open ? 'EXPIRED' : state);
     });
     expect(temp.store.tail(5).every(({ kind }) => kind === 'expiry')).toBe(true);
-    expect(STATES.filter(isTerminal).length).toBe(12);
     temp.store.verifyLedger();
   });
 });

@@ -109,6 +109,26 @@ test('after a reboot it goes on with the wall clock, and never back', async () =
   expect(third.find(ID).state).toBe('EXPIRED');
 });
 
+test('where the time since boot begins anew within a boot, it goes on with the wall clock, and never back', async () => {
+  const first = await open();
+  clock.up = 2_000_000;
+  clock.wall = START + 1_950_000;
+  pending(first, ID);
+  const filed = first.time();
+  // Another first process, or none that can be seen: the container was restarted a minute ago, two minutes after the request.
+  for (const [n, boot] of ['boot-1', 'boot-1 77'].entries()) {
+    clock = { wall: START + 1_950_000 + 120_000 + n, boot, up: 60_000 };
+    const second = await open();
+    expect(second.time()).toBe(filed + 120_000 + n);
+    expect(second.find(ID).state).toBe('PENDING');
+  }
+  // With a dead clock it stays where it was.
+  clock = { wall: 0, boot: 'boot-1 78', up: 5_000 };
+  expect((await open()).time()).toBe(filed + 120_001);
+  clock = { wall: START + 1_950_000 + 301_000, boot: 'boot-1 79', up: 1_000 };
+  expect((await open()).find(ID).state).toBe('EXPIRED');
+});
+
 test('what nobody decided while no process ran is closed by the next one that opens the database, with its row', async () => {
   const first = await open();
   pending(first, ID);
@@ -161,6 +181,6 @@ test('a revocation that the host has not confirmed is open as long as the host c
 
 test('this machine has a time since boot', () => {
   const before = systemClock.boot?.();
-  expect(before?.id).toMatch(/^[0-9a-f-]{36}$/u);
+  expect(before?.id).toMatch(/^[0-9a-f-]{36} \d+$/u);
   expect(systemClock.boot?.()?.ms).toBeGreaterThanOrEqual(before?.ms ?? Infinity);
 });
