@@ -416,7 +416,6 @@ describe('7: the offer', () => {
       (made) => target.forgeOffer(made, (text) => text.replace(/boottime (.*)/u, 'boottime 9$1')),
       'OFFER_EXPIRED',
     ],
-    ['that is too old', (made) => target.forgeOffer(made, age(480_001)), 'OFFER_EXPIRED'],
     [
       'that signed something else as this one',
       (made) => ({ ...made, offer: { ...made.offer, id: newId() } }),
@@ -441,17 +440,18 @@ describe('7: the offer', () => {
   });
 
   it('measures age on the clock since boot, by the policy, longer where more than one has to sign', async () => {
-    const short = (): void => target.writePolicy({ offer_seconds: 100 });
-    const older = (made: Proposal): Proposal => target.forgeOffer(made, age(101_000));
+    // Small ones: no offer can be older than the machine that runs this is up.
+    const short = (): void => target.writePolicy({ offer_seconds: 30 });
+    const older = (made: Proposal): Proposal => target.forgeOffer(made, age(30_001));
     expect(refused(await submit({ offer: older, before: short }))).toEqual(refusal('OFFER_EXPIRED', 77));
     const quorum = { quorum: { MEDIUM: 2, HIGH: 2 } };
-    target.writePolicy({ ...quorum, offer_seconds: 100 });
+    target.writePolicy({ ...quorum, offer_seconds: 30 });
     const draft = { action: 'medium_thing' };
     const signings = [medium, { key: target.bert, namespace: 'mcp-pra-medium' }];
     expect(
-      (await submit({ draft, signings, offer: (made) => target.forgeOffer(made, age(240_000)) })).exit,
+      (await submit({ draft, signings, offer: (made) => target.forgeOffer(made, age(60_000)) })).exit,
     ).toBe(0);
-    const late = await submit({ draft, signings, offer: (made) => target.forgeOffer(made, age(250_001)) });
+    const late = await submit({ draft, signings, offer: (made) => target.forgeOffer(made, age(75_001)) });
     expect(refused(late)).toEqual(refusal('OFFER_EXPIRED', 77));
   });
 });
