@@ -13,7 +13,7 @@ from . import form, outcome
 from .claims import Claims
 from .detach import NOTHING, has_systemd, start_detached
 from .host import ENVIRONMENT, boottime_ms, wallclock
-from .processes import has_session
+from .processes import kill_session
 from .prune import prune
 
 SYSTEMD_RUN = '/usr/bin/systemd-run'
@@ -218,11 +218,13 @@ class Run:
 
 
 def _end_session(process):
-    """KILL for what a stopped program leaves behind, and the wait for its end: what is stopped must not go on behind its receipt."""
+    """KILL for what a stopped program leaves behind, and the wait for its end: what is stopped must not go on behind its receipt.
+
+    A shell with job control gives its children groups of their own: the session is what they have in common.
+    """
     deadline = time.monotonic() + GONE_SECONDS
-    while has_session(process.pid) and time.monotonic() < deadline:
-        _kill_group(process, signal.SIGKILL)
-        time.sleep(0.01)
+    while kill_session(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _kill_group(process, number):

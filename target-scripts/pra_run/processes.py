@@ -1,6 +1,7 @@
 """Processes by a name that nobody gets again in this boot: number and birth."""
 
 import os
+import signal
 
 
 def name_process(pid):
@@ -19,12 +20,30 @@ def process_birth(pid):
     return fields and fields[19]
 
 
-def has_session(leader):
-    """Whether a process of the session that this one began is alive; one that has ended and that nobody has asked for is not."""
-    return any(
-        fields is not None and fields[3] == str(leader)
-        for fields in (_stat(pid) for pid in os.listdir('/proc') if pid.isdigit())
-    )
+def kill_session(leader):
+    """KILL for every process of the session that this one began, in whichever process group; whether there was one.
+
+    One that has ended and that nobody has asked for counts as gone.
+    """
+    return any([_kill_in_session(int(pid), str(leader)) for pid in os.listdir('/proc') if pid.isdigit()])
+
+
+def _kill_in_session(pid, session):
+    # Held first and looked at then: a number may be given to another process, the handle never.
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        fields = _stat(pid)
+        if fields is None or fields[3] != session:
+            return False
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        return True
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(process)
 
 
 def _stat(pid):

@@ -113,7 +113,16 @@ case $1 in
   loud.service) i=0; while [ $i -lt 500 ]; do echo 0123456789; i=$((i + 1)); done; echo done > "$0.loud" ;;
   wait.service) echo waiting; until rm "$0.gate" 2>/dev/null; do sleep 0.05; done; echo through ;;
   hang.service) echo hanging; trap '' TERM; sleep 60 & echo $! > "$0.child"; wait; sleep 60 ;;
-  deaf.service) echo deaf; sh -c 'trap "" TERM; echo $$ > "$0.child"; while :; do sleep 0.1; done' "$0" & sleep 60 ;;
+  # The child leads a process group of its own in the same session, as what a shell with job control starts.
+  deaf.service)
+    echo deaf
+    python3 -c 'import os, signal, sys, time
+os.setpgid(0, 0)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with open(sys.argv[1] + ".child", "w") as file:
+    file.write(f"{os.getpid()}\\n")
+time.sleep(120)' "$0" &
+    sleep 60 ;;
   fix.service) printf 'LoadState=loaded\\nActiveState=active\\nNRestarts=1\\n' > "\${0%/*}/unit-state" ;;
   late.service)
     { until rm "$0.late" 2>/dev/null; do sleep 0.05; done; "$0" fix.service; } >/dev/null 2>&1 &
