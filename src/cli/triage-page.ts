@@ -28,6 +28,7 @@ const hostPart = (page: Page, part: TriageHost, full: boolean): void => {
   }
   if (part.clean.length > 0) page.field(say('triage.clean'), part.clean.join(', '), LABEL);
   if (part.not_present.length > 0) page.field(say('triage.not_present'), part.not_present.join(', '), LABEL);
+  if (part.not_asked.length > 0) page.field(say('triage.not_asked'), part.not_asked.join(', '), LABEL);
   if (part.suspicious.length > 0)
     page.line(`  ${page.paint('yellow', say('look.suspicious', { kinds: part.suspicious.join(', ') }))}`);
   for (const [diagnostic, facts] of Object.entries(part.facts)) {

@@ -122,6 +122,7 @@ export const cliEn = {
   'triage.none_found': 'nothing found',
   'triage.clean': 'nothing unusual',
   'triage.not_present': 'not present',
+  'triage.not_asked': 'not asked',
   'triage.unanswered': '{diagnostic}: {status}',
   'triage.next': 'Next: {next}',
   'triage.no_symptoms': 'This catalog has no triage.',

@@ -1,4 +1,5 @@
 import { holds } from '../catalog/expectations.ts';
+import { WORD } from '../catalog/param-types.ts';
 import type { Facts, Finding, Triage } from '../catalog/types.ts';
 import { PraError } from '../errors.ts';
 import type { LookOptions, ModelDesk, ReadResult, ReadStatus } from './desk.ts';
@@ -22,6 +23,8 @@ export interface TriageHost {
   /** Asked, answered, and nothing found. */
   readonly clean: readonly string[];
   readonly not_present: readonly string[];
+  /** For which names it was not asked: those beyond the eighth of a kind, and those that masking has made none. */
+  readonly not_asked: readonly string[];
   readonly unanswered: readonly {
     readonly diagnostic: string;
     readonly status: ReadStatus;
@@ -60,8 +63,7 @@ const SIGNS: Readonly<Record<Finding['op'], string>> = {
 
 /**
  * Asks all diagnostics of a symptom at once, on one connection to each host (those about named things once the names are known), and says
- * what explains it. Throws SYMPTOM_UNKNOWN and
- * what `look` throws; what is wrong with one host is in its part.
+ * what explains it. Throws SYMPTOM_UNKNOWN and what `look` throws; what is wrong with one host is in its part.
  */
 export const runTriage = async (
   desk: Pick<ModelDesk, 'catalog' | 'look'>,
@@ -76,8 +78,7 @@ export const runTriage = async (
     const question = { diagnostic: step.diagnostic, hosts, args: { ...step.args, ...args } };
     const { results } = await desk.look(caller, question, signal === undefined ? {} : { signal });
     onProgress?.((done += 1), total);
-    const words = Object.entries(args).map(([name, value]) => ` ${name}=${value}`);
-    return { step, label: `${step.diagnostic}${words.join('')}`, results };
+    return { step, label: labelOf(step, args), results };
   };
   let done = 0;
   const plain = triage.ask.filter(({ each }) => each === undefined);
@@ -88,7 +89,15 @@ export const runTriage = async (
   total = plain.length + further.length;
   const asked = [...first, ...(await Promise.all(further.map(ask)))];
   const names = first[0]?.results.map(({ host }) => host) ?? [];
-  const hosts = names.map((host) => hostPart(host, asked));
+  const hosts = names.map((host) => ({
+    ...hostPart(host, asked),
+    not_asked: triage.ask.flatMap((step) =>
+      notAsked(
+        step,
+        named.find((one) => one.host === host),
+      ),
+    ),
+  }));
   return { symptom: triage.symptom, hosts, summary: summarise(triage, hosts), next: triage.next };
 };
 
@@ -106,20 +115,42 @@ interface Asked {
   readonly results: readonly ReadResult[];
 }
 
+const labelOf = ({ diagnostic }: Step, args: Readonly<Record<string, string>>): string =>
+  [diagnostic, ...Object.entries(args).map(([name, value]) => `${name}=${value}`)].join(' ');
+
+/** The names of a step's kind that a host has. */
+const namesFor = ({ each }: Step, { facts }: ReadResult): readonly string[] => {
+  const rows = typeof facts['names'] === 'object' ? facts['names'] : [];
+  return rows.filter(({ kind }) => kind === each).map(({ name }) => String(name));
+};
+
 /** A step once for each name of its kind, on the hosts that have the name. */
 const forEachName = (step: Step, named: readonly ReadResult[]): readonly Asking[] => {
   const { each } = step;
   if (each === undefined) return [];
   const hostsOf = new Map<string, string[]>();
-  for (const { host, facts } of named) {
-    const rows = typeof facts['names'] === 'object' ? facts['names'] : [];
-    const names = rows.filter(({ kind }) => kind === each).map(({ name }) => String(name));
-    for (const name of names.slice(0, NAMES)) hostsOf.set(name, [...(hostsOf.get(name) ?? []), host]);
-  }
+  for (const result of named)
+    for (const name of namesFor(step, result).filter(isName).slice(0, NAMES))
+      hostsOf.set(name, [...(hostsOf.get(name) ?? []), result.host]);
   return [...hostsOf].map(([name, hosts]) => ({ step, hosts, args: { [each]: name } }));
 };
 
-const hostPart = (host: string, all: readonly Asked[]): TriageHost => {
+const notAsked = (step: Step, named: ReadResult | undefined): readonly string[] => {
+  const { each } = step;
+  if (each === undefined || named === undefined) return [];
+  const names = namesFor(step, named);
+  const left = [
+    ...names.filter(isName).slice(NAMES),
+    ...names.filter((name) => !isName(name)).map(() => MASKED),
+  ];
+  return left.map((name) => labelOf(step, { [each]: name }));
+};
+
+/** A name that looks like a secret or an address is masked, and is then no argument. */
+const isName = (name: string): boolean => WORD.test(name);
+const MASKED = '(masked)';
+
+const hostPart = (host: string, all: readonly Asked[]): Omit<TriageHost, 'not_asked'> => {
   const asked = all.flatMap(({ step, label, results }) => {
     const result = results.find((one) => one.host === host);
     return result === undefined ? [] : [{ step, label, result }];

@@ -24,6 +24,7 @@ const triageReport = z.object({
       ),
       clean: z.array(z.string()),
       not_present: z.array(z.string()),
+      not_asked: z.array(z.string()),
       unanswered: z.array(
         z.object({
           diagnostic: z.string(),
@@ -91,6 +92,7 @@ const hostText = (part: TriageHost): string =>
     ),
     ...(part.clean.length === 0 ? [] : [`nothing unusual: ${part.clean.join(', ')}`]),
     ...(part.not_present.length === 0 ? [] : [`not present: ${part.not_present.join(', ')}`]),
+    ...(part.not_asked.length === 0 ? [] : [`not asked: ${part.not_asked.join(', ')}`]),
     ...(part.suspicious.length === 0
       ? []
       : [

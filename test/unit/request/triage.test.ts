@@ -68,6 +68,7 @@ describe('a triage', () => {
           ],
           clean: ['top'],
           not_present: [],
+          not_asked: [],
           unanswered: [],
           facts: { load: { per_cpu: 1.5, state: 'running', rows: rows.slice(0, 5) } },
           suspicious: [],
@@ -123,7 +124,7 @@ describe('a triage', () => {
     });
   });
 
-  test('asks about each name of a host, eight at most, once the names are known', async () => {
+  test('asks about each name of a host, eight at most, once the names are known, and says which it left out', async () => {
     const triage: Triage = {
       symptom: 'certificate',
       title: 'TLS',
@@ -140,8 +141,9 @@ describe('a triage', () => {
     };
     const names: Readonly<Record<string, readonly string[]>> = {
       h1: ['shop', 'mail'],
-      h2: ['shop', ...Array.from({ length: 8 }, (_, index) => `n${String(index)}`)],
-      h3: [],
+      h2: ['shop', '[masked: phone number]', ...Array.from({ length: 8 }, (_, index) => `n${String(index)}`)],
+      h3: Array.from({ length: 8 }, (_, index) => `n${String(index)}`),
+      h4: [],
     };
     const asked: unknown[] = [];
     const steps: string[] = [];
@@ -165,22 +167,29 @@ describe('a triage', () => {
     const { hosts } = await runTriage(
       desk,
       CALLER,
-      { symptom: 'certificate', hosts: ['h1', 'h2', 'h3'] },
+      { symptom: 'certificate', hosts: ['h1', 'h2', 'h3', 'h4'] },
       { onProgress: (done, total) => steps.push(`${String(done)}/${String(total)}`) },
     );
     expect(asked.slice(0, 2)).toEqual([
       [['h1', 'h2'], { lines: '1', certificate: 'shop' }],
       [['h1'], { lines: '1', certificate: 'mail' }],
     ]);
-    expect(asked).toHaveLength(9); // shop, mail, and seven more of the second host
-    expect(steps.at(-1)).toBe('10/10');
+    expect(asked).toHaveLength(10); // shop, mail, and eight more of the third host, of which the second is asked for seven
+    expect(steps.at(-1)).toBe('11/11');
+    expect(hosts.map(({ not_asked }) => not_asked)).toEqual([
+      [],
+      ['cert certificate=n7', 'cert certificate=(masked)'],
+      [],
+      [],
+    ]);
     expect(hosts.map(({ findings }) => findings.map(({ diagnostic }) => diagnostic))).toEqual([
       ['cert certificate=shop'],
       ['cert certificate=shop'],
       [],
+      [],
     ]);
     expect(Object.keys(hosts[0]?.facts ?? {})).toEqual(['cert certificate=shop']);
     expect(hosts[0]?.clean).toEqual(['named_things', 'cert certificate=mail']);
-    expect(hosts[2]?.clean).toEqual(['named_things']);
+    expect(hosts[3]?.clean).toEqual(['named_things']);
   });
 });
