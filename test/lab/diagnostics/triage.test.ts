@@ -55,8 +55,10 @@ const certificate = (days: number): Promise<string> =>
   );
 
 test(absent('triage slow', 'nothing is stuck'), async () => {
+  // Whoever still waits for the disk to take what the start of the host wrote does so for more than a second on a busy machine.
+  await sh('sync');
   await collect(on.host, 'process_internals');
-  expect(await finds('slow', 'blocked_processes', 'count')).toBe(false);
+  expect(await finds('slow', 'blocked_processes', 'stuck')).toBe(false);
 });
 
 test(planted('triage slow', 'a process that cannot be interrupted'), async () => {
@@ -68,7 +70,7 @@ test(planted('triage slow', 'a process that cannot be interrupted'), async () =>
   await sh(`systemd-run --quiet --collect --unit=lab-stuck python3 /root/stuck.py
   until grep -qs '^State:.D' /proc/$(systemctl show --property=MainPID --value lab-stuck)/status; do :; done`);
   await collect(on.host, 'process_internals');
-  expect(await finds('slow', 'blocked_processes', 'count')).toBe(true);
+  expect(await finds('slow', 'blocked_processes', 'stuck')).toBe(true);
   await sh(': >/run/lab-pipe; rm /run/lab-pipe');
 });
 
