@@ -1,3 +1,4 @@
+import { asObject } from './parsers/json-output.ts';
 import type { FactRow, FactValue } from './types.ts';
 
 /** Characters of one fact, rows of one table, columns of one row: facts are small, whatever a host sends. */
@@ -25,8 +26,7 @@ const boundedCell = (value: unknown): string | number | boolean | undefined => {
 
 /** A row without the members that are no cells or not named like a column. */
 const boundedRow = (row: unknown): FactRow => {
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) return {};
-  const cells = Object.entries(row)
+  const cells = Object.entries(asObject(row))
     .filter(([name]) => COLUMN.test(name))
     .map(([name, value]) => [name, boundedCell(value)] as const)
     .filter((pair): pair is readonly [string, string | number | boolean] => pair[1] !== undefined);

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { boundedValue } from './bounded-value.ts';
 import { integerOf, outputLines, words } from './output-lines.ts';
+import { asObject, jsonOf } from './parsers/json-output.ts';
 import { parsers } from './parsers/registry.ts';
 import type { SectionCodes, SectionTexts } from './parsers/parser.ts';
 import type { Diagnostic, FactRule, Facts } from './types.ts';
@@ -101,15 +102,8 @@ const keyValues = (text: string): ReadonlyMap<string, unknown> => {
   return members;
 };
 
-const jsonMembers = (text: string): ReadonlyMap<string, unknown> => {
-  try {
-    const value: unknown = JSON.parse(text);
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return new Map(isObject ? Object.entries(value) : []);
-  } catch {
-    return new Map();
-  }
-};
+const jsonMembers = (text: string): ReadonlyMap<string, unknown> =>
+  new Map(Object.entries(asObject(jsonOf(text))));
 
 /** docs/wire-protocol.md §4: integers and booleans may be written as text. */
 const typedMember = (value: unknown, type: FactRule['type']): unknown => {

@@ -1,5 +1,6 @@
 import { integerOf, outputLines, words } from '../../output-lines.ts';
 import { df } from '../disk/df.ts';
+import { asObject, jsonOf } from '../json-output.ts';
 import type { FactParser, SectionCodes, SectionTexts } from '../parser.ts';
 import { keyExpiry } from '../security/key-expiry.ts';
 import { failedUnits } from '../services/failed-units.ts';
@@ -91,7 +92,7 @@ const backupFacts = (
   sections: SectionTexts,
   now: number | undefined,
 ): ((name: string) => number | undefined) => {
-  const members = objectOf(sections.get('backups') ?? '');
+  const members = asObject(jsonOf(sections.get('backups')));
   const at = typeof members['collected_at'] === 'string' ? Date.parse(members['collected_at']) / 1_000 : NaN;
   const age = now === undefined ? NaN : Math.round(now - at);
   const period = integerFact(members['period']);
@@ -101,17 +102,6 @@ const backupFacts = (
     const value = integerFact(members[name]);
     return value !== undefined && name.endsWith('age_seconds') ? value + Math.max(age, 0) : value;
   };
-};
-
-const objectOf = (text: string): Readonly<Record<string, unknown>> => {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value))
-      : {};
-  } catch {
-    return {};
-  }
 };
 
 const integerFact = (value: unknown): number | undefined =>

@@ -1,4 +1,5 @@
 import { integerOf, outputLines, words } from '../../output-lines.ts';
+import { jsonObject, type JsonObject } from '../json-output.ts';
 import type { SectionTexts } from '../parser.ts';
 
 /** Something that happened on a host, by its own clock. */
@@ -53,20 +54,15 @@ const boots = (sections: SectionTexts): readonly HostEvent[] => {
 
 interface Entry {
   readonly at: number | undefined;
-  readonly fields: Readonly<Record<string, unknown>>;
+  readonly fields: JsonObject;
 }
 
 const entriesOf = (text: string | undefined): readonly Entry[] =>
   outputLines(text ?? '').flatMap((line) => {
-    try {
-      const value: unknown = JSON.parse(line);
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
-      const fields = value as Readonly<Record<string, unknown>>;
-      const micros = integerOf(stringOf(fields['__REALTIME_TIMESTAMP']));
-      return [{ at: micros === undefined ? undefined : Math.floor(micros / 1_000_000), fields }];
-    } catch {
-      return [];
-    }
+    const fields = jsonObject(line);
+    if (fields === undefined) return [];
+    const micros = integerOf(stringOf(fields['__REALTIME_TIMESTAMP']));
+    return [{ at: micros === undefined ? undefined : Math.floor(micros / 1_000_000), fields }];
   });
 
 const stringOf = (value: unknown): string => (typeof value === 'string' ? value : '');

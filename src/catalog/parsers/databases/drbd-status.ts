@@ -1,14 +1,14 @@
+import { asObjects, jsonOf, type JsonObject } from '../json-output.ts';
 import type { FactParser } from '../parser.ts';
-import { numberOf, textOf, type JsonRow } from './json-rows.ts';
+import { numberOf, textOf } from './json-rows.ts';
 
 /** drbdsetup status --json (drbdsetup(8) of drbd-utils 9): an array of resources with `devices` and `connections`. Sizes are KiB. */
 export const drbdStatus: FactParser = (sections) => {
-  const resources =
-    resourcesOf(sections.get('status') ?? '') ?? kernelResources(sections.get('kernel') ?? '');
+  const resources = resourcesOf(sections.get('status')) ?? kernelResources(sections.get('kernel') ?? '');
   if (resources === undefined) return {};
-  const devices = resources.flatMap((resource) => listOf(resource['devices']));
-  const connections = resources.flatMap((resource) => listOf(resource['connections']));
-  const peers = connections.flatMap((connection) => listOf(connection['peer_devices']));
+  const devices = resources.flatMap((resource) => asObjects(resource['devices']));
+  const connections = resources.flatMap((resource) => asObjects(resource['connections']));
+  const peers = connections.flatMap((connection) => asObjects(connection['peer_devices']));
   return {
     resources: resources.length,
     primary: resources.filter((resource) => resource['role'] === 'Primary').length,
@@ -25,12 +25,12 @@ export const drbdStatus: FactParser = (sections) => {
   };
 };
 
-interface Row extends JsonRow {
+interface Row extends JsonObject {
   readonly in_sync_percent: number | undefined;
 }
 
-const rowsOf = (resource: JsonRow): readonly Row[] =>
-  listOf(resource['devices']).flatMap((device): readonly Row[] => {
+const rowsOf = (resource: JsonObject): readonly Row[] =>
+  asObjects(resource['devices']).flatMap((device): readonly Row[] => {
     const own = {
       resource: textOf(resource['name']),
       volume: numberOf(device['volume']),
@@ -38,10 +38,10 @@ const rowsOf = (resource: JsonRow): readonly Row[] =>
       disk: textOf(device['disk-state']),
       quorum: device['quorum'],
     };
-    const connections = listOf(resource['connections']);
+    const connections = asObjects(resource['connections']);
     if (connections.length === 0) return [{ ...own, in_sync_percent: undefined }];
     return connections.map((connection) => {
-      const peer = listOf(connection['peer_devices']).find((one) => one['volume'] === device['volume']);
+      const peer = asObjects(connection['peer_devices']).find((one) => one['volume'] === device['volume']);
       return {
         ...own,
         peer: textOf(connection['name']),
@@ -55,20 +55,17 @@ const rowsOf = (resource: JsonRow): readonly Row[] =>
     });
   });
 
-const resourcesOf = (text: string): readonly JsonRow[] | undefined => {
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? listOf(value) : undefined;
-  } catch {
-    return undefined;
-  }
+/** Undefined for what is no list: a host without resources says an empty one. */
+const resourcesOf = (text: string | undefined): readonly JsonObject[] | undefined => {
+  const value = jsonOf(text);
+  return Array.isArray(value) ? asObjects(value) : undefined;
 };
 
 /**
  * /proc/drbd of DRBD 8.4, as drbdsetup of DRBD 9 would say it: ` 1: cs:WFConnection ro:Primary/Unknown ds:UpToDate/DUnknown C r-----`, and
  * below it counters, of which `oos` is what is out of sync in KiB (drbd.linbit.com/users-guide-8.4, "Status information in /proc/drbd").
  */
-const kernelResources = (text: string): readonly JsonRow[] | undefined => {
+const kernelResources = (text: string): readonly JsonObject[] | undefined => {
   if (!text.startsWith('version: 8.')) return undefined;
   const found = text.matchAll(
     /^ *(\d+): cs:(\w+) ro:(\w+)\/(\w+) ds:(\w+)\/(\w+)[^\n]*(?:\n {4}[^\n]*?\boos:(\d+))?/gmu,
@@ -92,8 +89,3 @@ const kernelResources = (text: string): readonly JsonRow[] | undefined => {
     ],
   }));
 };
-
-const listOf = (value: unknown): readonly JsonRow[] =>
-  Array.isArray(value)
-    ? value.filter((one): one is JsonRow => typeof one === 'object' && one !== null && !Array.isArray(one))
-    : [];

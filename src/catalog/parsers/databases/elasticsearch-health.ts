@@ -1,12 +1,11 @@
+import { asObject, jsonOf } from '../json-output.ts';
 import type { FactParser } from '../parser.ts';
-import { jsonObject, numberOf } from './json-rows.ts';
+import { numberOf } from './json-rows.ts';
 
 /** GET /_cluster/health (Elasticsearch guide, "Cluster health API") as helper cluster-answer passes it on. */
 export const elasticsearchHealth: FactParser = (sections) => {
-  const said = jsonObject(sections.get('health') ?? '') ?? {};
-  const health = said['answer'];
-  const values =
-    typeof health === 'object' && health !== null ? (health as Readonly<Record<string, unknown>>) : {};
+  const said = asObject(jsonOf(sections.get('health')));
+  const values = asObject(said['answer']);
   return {
     outcome: said['outcome'],
     http_status: said['status'],

@@ -1,13 +1,14 @@
 import { decimalOf, integerOf } from '../../output-lines.ts';
+import { asObject, jsonObject } from '../json-output.ts';
 import type { FactParser } from '../parser.ts';
-import { jsonObject, numberOf, textOf } from './json-rows.ts';
-import { onOff, rowOf } from './mariadb-status.ts';
+import { numberOf, textOf } from './json-rows.ts';
+import { onOff } from './mariadb-status.ts';
 
 /** What helper mariadb-status says of Galera; names and values are those of Galera's status variables. */
 export const galeraStatus: FactParser = (sections) => {
-  const said = jsonObject(sections.get('status') ?? '');
+  const said = jsonObject(sections.get('status'));
   if (said === undefined) return {};
-  const values = rowOf(said['values']);
+  const values = asObject(said['values']);
   const isNode = onOff(values['wsrep_on']);
   const head = { state: said['state'], version: values['version'], galera: isNode };
   if (isNode !== true) return head;

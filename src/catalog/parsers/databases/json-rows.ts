@@ -1,7 +1,8 @@
 import { outputLines } from '../../output-lines.ts';
+import { jsonObject, type JsonObject } from '../json-output.ts';
 
 /** One line of JSON that a query of ours answered; `kind` says which query. */
-export type JsonRow = Readonly<Record<string, unknown>>;
+export type JsonRow = JsonObject;
 
 /** The rows of a kind, in order. Lines that are not an object with that kind are left out. */
 export const jsonRows = (text: string): ((kind: string) => readonly JsonRow[]) => {
@@ -10,18 +11,6 @@ export const jsonRows = (text: string): ((kind: string) => readonly JsonRow[]) =
     return row === undefined ? [] : [row];
   });
   return (kind) => rows.filter((row) => row['kind'] === kind);
-};
-
-/** An object written as JSON; undefined for anything else. */
-export const jsonObject = (text: string): JsonRow | undefined => {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as JsonRow)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 };
 
 /** A finite number; undefined for anything else. */

@@ -1,16 +1,17 @@
 import { decimalOf, integerOf } from '../../output-lines.ts';
+import { asList, asObject, jsonObject, type JsonObject } from '../json-output.ts';
 import type { FactParser } from '../parser.ts';
-import { jsonObject, largest, textOf, type JsonRow } from './json-rows.ts';
+import { largest, textOf } from './json-rows.ts';
 
 /** What helper mariadb-status says; names and values are MariaDB's (SHOW GLOBAL STATUS, VARIABLES and ALL SLAVES STATUS). */
 export const mariadbStatus: FactParser = (sections) => {
-  const said = jsonObject(sections.get('status') ?? '');
+  const said = jsonObject(sections.get('status'));
   if (said === undefined) return {};
-  const values = rowOf(said['values']);
+  const values = asObject(said['values']);
   const number = (name: string): number | undefined => integerOf(textOf(values[name]));
   const [connections, most] = [number('Threads_connected'), number('max_connections')];
-  const rows = (Array.isArray(said['rows']) ? (said['rows'] as readonly unknown[]) : [])
-    .map((row) => replicationOf(rowOf(row)))
+  const rows = asList(said['rows'])
+    .map((row) => replicationOf(asObject(row)))
     .toSorted((a, b) => Number(b.isBroken) - Number(a.isBroken));
   const isKnown = said['replication'] === 'known';
   return {
@@ -40,7 +41,7 @@ export const mariadbStatus: FactParser = (sections) => {
   };
 };
 
-const galera = (values: JsonRow) => ({
+const galera = (values: JsonObject) => ({
   galera_cluster_status: values['wsrep_cluster_status'],
   galera_cluster_size: integerOf(textOf(values['wsrep_cluster_size'])),
   galera_state: values['wsrep_local_state_comment'],
@@ -50,7 +51,7 @@ const galera = (values: JsonRow) => ({
 });
 
 /** A replication is broken when one of its two threads is not running: `Connecting` is not, for lack of a primary. */
-const replicationOf = (row: JsonRow) => ({
+const replicationOf = (row: JsonObject) => ({
   isBroken: row['Slave_IO_Running'] !== 'Yes' || row['Slave_SQL_Running'] !== 'Yes',
   cells: {
     connection: textOf(row['Connection_name']),
@@ -64,10 +65,6 @@ const replicationOf = (row: JsonRow) => ({
     relay_log_bytes: integerOf(textOf(row['Relay_Log_Space'])),
   },
 });
-
-/** A JSON object; an empty one for anything else. */
-export const rowOf = (value: unknown): JsonRow =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRow) : {};
 
 /** `ON` and `OFF`; undefined for anything else. */
 export const onOff = (value: unknown): boolean | undefined =>

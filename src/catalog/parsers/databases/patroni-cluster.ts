@@ -1,5 +1,6 @@
+import { asList, asObject, jsonOf, type JsonObject } from '../json-output.ts';
 import type { FactParser } from '../parser.ts';
-import { jsonObject, largest, largestFirst, numberOf, textOf, type JsonRow } from './json-rows.ts';
+import { largest, largestFirst, numberOf, textOf } from './json-rows.ts';
 
 /** Roles under which a member takes writes or leads a standby cluster (Patroni documentation, "REST API"). */
 const LEADERS: ReadonlySet<unknown> = new Set(['leader', 'standby_leader', 'master', 'primary']);
@@ -7,10 +8,10 @@ const WELL: ReadonlySet<unknown> = new Set(['running', 'streaming', 'in archive 
 
 /** GET /cluster as helper cluster-answer passes it on. A lag is a number of bytes, or `unknown`. */
 export const patroniCluster: FactParser = (sections) => {
-  const said = jsonObject(sections.get('cluster') ?? '') ?? {};
-  const answer = objectOf(said['answer']);
+  const said = asObject(jsonOf(sections.get('cluster')));
+  const answer = asObject(said['answer']);
   if (!Array.isArray(answer['members'])) return { outcome: said['outcome'] };
-  const members = (answer['members'] as readonly unknown[]).map((member) => memberOf(objectOf(member)));
+  const members = asList(answer['members']).map((member) => memberOf(asObject(member)));
   const leaders = members.filter((member) => LEADERS.has(member.role));
   const replicas = members.filter((member) => !LEADERS.has(member.role));
   return {
@@ -23,12 +24,12 @@ export const patroniCluster: FactParser = (sections) => {
     timelines: new Set(members.map((member) => member.timeline).filter((one) => one !== undefined)).size,
     worst_lag_bytes: largest(replicas.map((member) => member.lag_bytes)),
     paused: answer['pause'] === true,
-    switchover_at: textOf(objectOf(answer['scheduled_switchover'])['at']),
+    switchover_at: textOf(asObject(answer['scheduled_switchover'])['at']),
     rows: [...leaders, ...largestFirst(replicas, 'lag_bytes')],
   };
 };
 
-const memberOf = (member: JsonRow) => ({
+const memberOf = (member: JsonObject) => ({
   member: textOf(member['name']),
   role: textOf(member['role']),
   state: textOf(member['state']),
@@ -38,6 +39,3 @@ const memberOf = (member: JsonRow) => ({
   lag_bytes: numberOf(member['lag']),
   pending_restart: member['pending_restart'] === true ? true : undefined,
 });
-
-const objectOf = (value: unknown): JsonRow =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRow) : {};

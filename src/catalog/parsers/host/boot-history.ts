@@ -1,7 +1,7 @@
 import { outputLines } from '../../output-lines.ts';
-import { jsonOf, numberOf, textOf } from '../json-output.ts';
-import type { FactParser } from '../parser.ts';
 import { utcTime } from '../../utc-time.ts';
+import { asList, jsonOf, numberOf, textOf } from '../json-output.ts';
+import type { FactParser } from '../parser.ts';
 
 /**
  * `boots`: journalctl --list-boots --output=json (systemd 251 and later; times in microseconds); `ended`: the message
@@ -13,7 +13,7 @@ export const bootHistory: FactParser = (sections) => {
   const ended = new Set(
     outputLines(sections.get('ended') ?? '').map((line) => textOf(jsonOf(line), '_BOOT_ID')),
   );
-  const history = (Array.isArray(list) ? (list as readonly unknown[]) : [])
+  const history = asList(list)
     .map((boot) => {
       const [first, last] = [secondsOf(boot, 'first_entry'), secondsOf(boot, 'last_entry')];
       const id = textOf(boot, 'boot_id');

@@ -1,11 +1,12 @@
+import { asObjects } from '../json-output.ts';
 import type { FactParser } from '../parser.ts';
-import { countIn, ipObjects, objectsIn, textIn, wordsIn } from './ip-json.ts';
+import { countIn, ipObjects, textIn, wordsIn } from './ip-json.ts';
 
 /** ip -j address show (ip-address(8)). */
 export const addresses: FactParser = (sections) => {
   const links = ipObjects(sections.get('addresses'));
   const rows = links.flatMap((link) =>
-    objectsIn(link['addr_info']).map((one) => ({
+    asObjects(link['addr_info']).map((one) => ({
       interface: textIn(link['ifname']),
       family: textIn(one['family']),
       address: textIn(one['local']),

@@ -1,5 +1,6 @@
+import { asObject, type JsonObject } from '../json-output.ts';
 import type { FactParser } from '../parser.ts';
-import { countIn, ipObjects, objectIn, textIn, wordsIn, type IpObject } from './ip-json.ts';
+import { countIn, ipObjects, textIn, wordsIn } from './ip-json.ts';
 
 /** ip -j -s -d link show (ip-link(8)): counters are since the interface was made. */
 export const linkErrors: FactParser = (sections) => {
@@ -39,11 +40,11 @@ interface Link {
   readonly collisions: number | undefined;
 }
 
-const linkOf = (link: IpObject): Link => {
+const linkOf = (link: JsonObject): Link => {
   const flags = wordsIn(link['flags']);
-  const info = objectIn(link['linkinfo']);
-  const stats = objectIn(link['stats64']);
-  const [rx, tx] = [objectIn(stats['rx']), objectIn(stats['tx'])];
+  const info = asObject(link['linkinfo']);
+  const stats = asObject(link['stats64']);
+  const [rx, tx] = [asObject(stats['rx']), asObject(stats['tx'])];
   return {
     interface: textIn(link['ifname']),
     kind: textIn(info['info_kind']) ?? textIn(link['link_type']),
@@ -51,7 +52,7 @@ const linkOf = (link: IpObject): Link => {
     up: flags.includes('UP'),
     carrier: flags.includes('LOWER_UP'),
     mtu: countIn(link['mtu']),
-    vlan: countIn(objectIn(info['info_data'])['id']),
+    vlan: countIn(asObject(info['info_data'])['id']),
     master: textIn(link['master']),
     rx_bytes: countIn(rx['bytes']),
     tx_bytes: countIn(tx['bytes']),

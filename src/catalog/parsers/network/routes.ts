@@ -1,5 +1,6 @@
+import type { JsonObject } from '../json-output.ts';
 import type { FactParser } from '../parser.ts';
-import { countIn, ipObjects, textIn, type IpObject } from './ip-json.ts';
+import { countIn, ipObjects, textIn } from './ip-json.ts';
 
 /** The tables that Linux looks at without being told to: local, main, default (ip-rule(8)). */
 const RULES_OF_THE_KERNEL = 3;
@@ -25,17 +26,17 @@ export const routes: FactParser = (sections) => {
 };
 
 /** The one that is used first has the lowest metric; one without has 0. */
-const defaults = (all: readonly IpObject[]): readonly IpObject[] =>
+const defaults = (all: readonly JsonObject[]): readonly JsonObject[] =>
   all
     .filter((route) => route['dst'] === 'default')
     .toSorted((a, b) => (countIn(a['metric']) ?? 0) - (countIn(b['metric']) ?? 0));
 
-const gatewayOf = (route: IpObject | undefined): string | undefined =>
+const gatewayOf = (route: JsonObject | undefined): string | undefined =>
   route === undefined ? undefined : (textIn(route['gateway']) ?? 'none');
 
 const rowOf =
   (family: string) =>
-  (route: IpObject): Readonly<Record<string, unknown>> => ({
+  (route: JsonObject): Readonly<Record<string, unknown>> => ({
     family,
     kind: textIn(route['type']),
     destination: textIn(route['dst']),

@@ -1,5 +1,6 @@
+import type { JsonObject } from '../json-output.ts';
 import type { FactParser } from '../parser.ts';
-import { integerIn, jsonRows, textIn, utcOfMicroseconds, type JsonRow } from './json-rows.ts';
+import { integerIn, jsonRows, textIn, utcOfMicroseconds } from './json-rows.ts';
 
 /** coredumpctl list --json=short: one object a crash, oldest first. Without any it says nothing and its code is 1 (coredumpctl(1)). */
 export const coreDumps: FactParser = (sections, codes) => {
@@ -20,7 +21,7 @@ export const coreDumps: FactParser = (sections, codes) => {
   };
 };
 
-const lastOf = (rows: readonly JsonRow[]) => {
+const lastOf = (rows: readonly JsonObject[]) => {
   const row = rows.at(-1) ?? {};
   return {
     last_time: utcOfMicroseconds(integerIn(row, 'time')),

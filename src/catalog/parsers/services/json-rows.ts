@@ -1,27 +1,16 @@
-/** One object of a JSON array of objects. */
-export type JsonRow = Readonly<Record<string, unknown>>;
-
-const isRow = (value: unknown): value is JsonRow =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+import { asObjects, jsonOf, type JsonObject } from '../json-output.ts';
 
 /** The objects of a JSON array, as systemd prints its tables with --output=json; none for any other text. */
-export const jsonRows = (text: string | undefined): readonly JsonRow[] => {
-  try {
-    const value: unknown = JSON.parse(text ?? '');
-    return Array.isArray(value) ? value.filter(isRow) : [];
-  } catch {
-    return [];
-  }
-};
+export const jsonRows = (text: string | undefined): readonly JsonObject[] => asObjects(jsonOf(text));
 
 /** A member that is text and not empty. */
-export const textIn = (row: JsonRow, name: string): string | undefined => {
+export const textIn = (row: JsonObject, name: string): string | undefined => {
   const value = row[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
 };
 
 /** A member that is a whole number. */
-export const integerIn = (row: JsonRow, name: string): number | undefined => {
+export const integerIn = (row: JsonObject, name: string): number | undefined => {
   const value = row[name];
   return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined;
 };
