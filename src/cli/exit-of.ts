@@ -38,6 +38,7 @@ const EXIT_OF_STATUS: Readonly<Record<ReadStatus, ExitCode>> = {
   unreachable: 5,
 };
 
+/** The exit code of `look`: 0 when every host answered, if only that it has no such thing; 1 failed or out of time, 3 refused, 5 unreachable. */
 export const exitOfLook = ({ results }: LookReport): ExitCode =>
   exitOfStatuses(results.map(({ status }) => status));
 

@@ -1,5 +1,5 @@
-import type { FactParser } from '../parser.ts';
 import { utcTime } from '../../utc-time.ts';
+import type { FactParser } from '../parser.ts';
 import { journalEvents, packageChanges, windowOf, type HostEvent } from './host-events.ts';
 
 /** Rows that are shown: the newest. What happened last matters most, and the model reads in order of time. */

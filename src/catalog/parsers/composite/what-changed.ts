@@ -1,6 +1,6 @@
 import { integerOf, outputLines } from '../../output-lines.ts';
-import type { FactParser } from '../parser.ts';
 import { utcTime } from '../../utc-time.ts';
+import type { FactParser } from '../parser.ts';
 import { journalEvents, packageChanges, windowOf, type HostEvent } from './host-events.ts';
 
 const FAILURES: ReadonlySet<string> = new Set(['unit_failed', 'start_failed', 'unit_oom']);

@@ -1,6 +1,6 @@
 import { integerOf, outputLines } from '../../output-lines.ts';
-import type { FactParser } from '../parser.ts';
 import { utcTime } from '../../utc-time.ts';
+import type { FactParser } from '../parser.ts';
 
 /** `kdump`: grep -H of /sys/kernel; `crash`, `pstore`: ls -g -o --time-style=+%s: `mode links size seconds name`. */
 export const crashDumps: FactParser = (sections) => {

@@ -1,6 +1,6 @@
 import { integerOf, outputLines, words } from '../../output-lines.ts';
-import type { FactParser } from '../parser.ts';
 import { utcTime } from '../../utc-time.ts';
+import type { FactParser } from '../parser.ts';
 
 /** `running`: uname -r; `flag`: when the flag file was written; `packages`: who asked; `boot`: ls -v of /boot, oldest first. */
 export const rebootRequired: FactParser = (sections, codes) => {

@@ -1,6 +1,6 @@
 import { decimalOf, integerOf, outputLines } from '../../output-lines.ts';
-import type { FactParser } from '../parser.ts';
 import { utcTime } from '../../utc-time.ts';
+import type { FactParser } from '../parser.ts';
 
 /**
  * `timedated`: timedatectl show; `chrony`: chronyc -c tracking, comma separated in the order of its report (chronyc(1)): reference

@@ -1,6 +1,6 @@
 import { decimalOf, integerOf, outputLines, words } from '../../output-lines.ts';
-import type { FactParser } from '../parser.ts';
 import { utcTime } from '../../utc-time.ts';
+import type { FactParser } from '../parser.ts';
 
 /** The accounts of this product: who(1) of Debian 13 lists sessions without a terminal too, and the question is asked in one. */
 const OWN: ReadonlySet<string> = new Set(['mcp-reader', 'pra-runner']);
