@@ -1,12 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { fixturePath, readFixture } from '../fixtures/all-fixtures.ts';
+import { collectorRefusals, refusalsOf } from '../support/collector-refusals.ts';
 import { madeByCollector } from '../support/loaded-collector.ts';
 import { RenderedTarget } from '../support/rendered-target.ts';
 
-const SOURCE = resolve(import.meta.dirname, '../../target-scripts/collectors/audit');
 const REPORT = resolve(import.meta.dirname, '../fixtures/reports/audit_lost/forty-lost.txt');
 const target = new RenderedTarget();
 afterAll(() => target.remove());
@@ -45,7 +45,5 @@ test('it writes one file, whole', () => {
 });
 
 test('it takes no argument, and refuses as it stands in the repository', () => {
-  const given = spawnSync(target.path('lib/collectors/audit'), ['-D'], { encoding: 'utf8' });
-  expect([given.status, given.stderr]).toEqual([126, 'refused audit LOGIN\n']);
-  expect(spawnSync(SOURCE).status).toBe(126);
+  expect(collectorRefusals(target, 'audit', '-D')).toEqual(refusalsOf('audit'));
 });

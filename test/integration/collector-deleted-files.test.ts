@@ -1,13 +1,14 @@
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { ChangedHelpers } from '../support/changed-helper.ts';
+import { headOf, PROCESS } from '../support/collector-facts.ts';
+import { collectorRefusals, refusalsOf } from '../support/collector-refusals.ts';
 import { RenderedTarget } from '../support/rendered-target.ts';
 
-const SOURCE = resolve(import.meta.dirname, '../../target-scripts/collectors/deleted_files');
 const target = new RenderedTarget();
 const changed = new ChangedHelpers();
 const holders: ChildProcess[] = [];
@@ -20,22 +21,14 @@ afterAll(() => {
 });
 
 const FACTS = z.strictObject({
-  v: z.literal(1),
-  collected_at: z.iso.datetime(),
-  period: z.literal(300),
+  ...headOf(300),
   files: z.int().nonnegative(),
   total_bytes: z.int().nonnegative(),
   complete: z.boolean(),
   holders: z
     .array(
       z.strictObject({
-        pid: z.int().positive(),
-        user: z.string().min(1),
-        comm: z.string().regex(/^[ -~]{1,15}$/u),
-        unit: z
-          .string()
-          .regex(/\.(?:service|scope)$/u)
-          .optional(),
+        ...PROCESS,
         folder: z.string().regex(/^\/[ -~]{0,199}$/u),
         files: z.int().positive(),
         bytes: z.int().nonnegative(),
@@ -133,7 +126,5 @@ test('so many holders are told of; the sums are of all. When its time is over it
 });
 
 test('it takes no argument, and refuses as it stands in the repository', () => {
-  const given = spawnSync(target.path('lib/collectors/deleted_files'), ['/etc'], { encoding: 'utf8' });
-  expect([given.status, given.stderr]).toEqual([126, 'refused deleted_files LOGIN\n']);
-  expect(spawnSync(SOURCE).status).toBe(126);
+  expect(collectorRefusals(target, 'deleted_files', '/etc')).toEqual(refusalsOf('deleted_files'));
 });

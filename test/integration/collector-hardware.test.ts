@@ -1,12 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { fixturePath, readFixture } from '../fixtures/all-fixtures.ts';
+import { collectorRefusals, refusalsOf } from '../support/collector-refusals.ts';
 import { madeByCollector } from '../support/loaded-collector.ts';
 import { RenderedTarget } from '../support/rendered-target.ts';
 
-const SOURCE = resolve(import.meta.dirname, '../../target-scripts/collectors/hardware');
 const REPORTS = resolve(import.meta.dirname, '../fixtures/reports');
 const target = new RenderedTarget();
 afterAll(() => target.remove());
@@ -255,7 +255,5 @@ test('it writes one file, whole, and what the host has not is null', () => {
 });
 
 test('it takes no argument, and refuses as it stands in the repository', () => {
-  const given = spawnSync(target.path('lib/collectors/hardware'), ['/dev/sda'], { encoding: 'utf8' });
-  expect([given.status, given.stderr]).toEqual([126, 'refused hardware LOGIN\n']);
-  expect(spawnSync(SOURCE).status).toBe(126);
+  expect(collectorRefusals(target, 'hardware', '/dev/sda')).toEqual(refusalsOf('hardware'));
 });

@@ -1,14 +1,15 @@
-import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { ChangedHelpers } from '../support/changed-helper.ts';
+import { headOf, PROCESS } from '../support/collector-facts.ts';
+import { collectorRefusals, refusalsOf } from '../support/collector-refusals.ts';
 import { RenderedTarget } from '../support/rendered-target.ts';
 
-const SOURCE = resolve(import.meta.dirname, '../../target-scripts/collectors/io');
 const target = new RenderedTarget();
 const changed = new ChangedHelpers();
 afterAll(() => {
@@ -17,21 +18,13 @@ afterAll(() => {
 });
 
 const FACTS = z.strictObject({
-  v: z.literal(1),
-  collected_at: z.iso.datetime(),
-  period: z.literal(60),
+  ...headOf(60),
   read_bytes_per_second: z.int().nonnegative(),
   write_bytes_per_second: z.int().nonnegative(),
   processes: z
     .array(
       z.strictObject({
-        pid: z.int().positive(),
-        user: z.string().min(1),
-        comm: z.string().regex(/^[ -~]{1,15}$/u),
-        unit: z
-          .string()
-          .regex(/\.(?:service|scope)$/u)
-          .optional(),
+        ...PROCESS,
         read_bytes_per_second: z.int().nonnegative(),
         write_bytes_per_second: z.int().nonnegative(),
       }),
@@ -86,7 +79,5 @@ test('so many are told of; the sums are of all', async () => {
 });
 
 test('it takes no argument, and refuses as it stands in the repository', () => {
-  const given = spawnSync(target.path('lib/collectors/io'), ['/etc'], { encoding: 'utf8' });
-  expect([given.status, given.stderr]).toEqual([126, 'refused io LOGIN\n']);
-  expect(spawnSync(SOURCE).status).toBe(126);
+  expect(collectorRefusals(target, 'io', '/etc')).toEqual(refusalsOf('io'));
 });

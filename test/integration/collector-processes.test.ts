@@ -1,34 +1,27 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import { headOf, PROCESS } from '../support/collector-facts.ts';
+import { collectorRefusals, refusalsOf } from '../support/collector-refusals.ts';
 import { RenderedTarget } from '../support/rendered-target.ts';
 
-const SOURCE = resolve(import.meta.dirname, '../../target-scripts/collectors/processes');
 const target = new RenderedTarget();
 afterAll(() => target.remove());
 
 const FACTS = z.strictObject({
-  v: z.literal(1),
-  collected_at: z.iso.datetime(),
-  period: z.literal(30),
+  ...headOf(30),
   total: z.int().positive(),
   processes: z
     .array(
       z.strictObject({
-        pid: z.int().positive(),
+        ...PROCESS,
         ppid: z.int().nonnegative(),
-        user: z.string().min(1),
-        comm: z.string().regex(/^[ -~]{1,15}$/u),
         state: z.string().regex(/^[A-Z]$/u),
         cpu_permille: z.int().nonnegative(),
         rss_kb: z.int().nonnegative(),
         threads: z.int().positive(),
-        unit: z
-          .string()
-          .regex(/\.(?:service|scope)$/u)
-          .optional(),
       }),
     )
     .min(1)
@@ -58,9 +51,5 @@ test('the collector `processes` writes its fixed fields, whole, and no argument 
 });
 
 test('it takes no argument, and refuses as it stands in the repository', () => {
-  const { status, stderr } = spawnSync(target.path('lib/collectors/processes'), ['/etc'], {
-    encoding: 'utf8',
-  });
-  expect([status, stderr]).toEqual([126, 'refused processes LOGIN\n']);
-  expect(spawnSync(SOURCE).status).toBe(126);
+  expect(collectorRefusals(target, 'processes', '/etc')).toEqual(refusalsOf('processes'));
 });
