@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LabHost } from '../lab.ts';
-import { lookingLab, type LookingLab } from './looking.ts';
+import { lookingLab, textOf, type LookingLab } from './looking.ts';
 import { absent, genuine, planted } from './proof.ts';
+import { until } from './until.ts';
 
 // PostgreSQL on the first host with a replica on the second; Redis and MariaDB likewise.
 let on: LookingLab;
@@ -30,11 +31,6 @@ const psql = async (host: LabHost, ...statements: readonly string[]): Promise<st
   const { code, stdout, stderr } = await host.run(argv);
   if (code !== 0) throw new Error(`${statements.join('; ')}: ${stderr}`);
   return stdout.trim();
-};
-
-/** Asks until it says so; the time limit of the test is the limit. */
-const until = async (says: () => Promise<boolean>): Promise<void> => {
-  while (!(await says()));
 };
 
 const untilReplayed = async (): Promise<void> => {
@@ -182,9 +178,7 @@ test(
       expect(facts['databases']).toContainEqual({ database: 'postgres', bytes: expect.any(Number) });
       expect(facts['version']).toMatch(/^15\./u);
       expect(facts['transactions']).toMatchObject([{ user: 'postgres', state: 'idle in transaction' }]);
-      expect(JSON.stringify(answer.sections.map(({ output }) => output.toString()))).not.toContain(
-        'do not show',
-      );
+      expect(textOf({ answer })).not.toContain('do not show');
     });
   },
   180_000,
@@ -331,9 +325,7 @@ test(
     expect(broken.facts['replication_rows']).toMatchObject([
       { primary: `${replica.address}:3306`, io_running: 'Connecting', sql_running: 'Yes', io_error: 2003 },
     ]);
-    expect(Buffer.concat(broken.answer.sections.map(({ output }) => output)).toString()).not.toContain(
-      'lab-only',
-    );
+    expect(textOf(broken)).not.toContain('lab-only');
   },
   180_000,
 );

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectedOf, fixturePath, readFixture } from '../../fixtures/all-fixtures.ts';
+import { collect } from './collect.ts';
 import { lookingLab, type LookingLab } from './looking.ts';
 
 // What a container can show of hardware that it has not: the programs run in their sandboxes, and say so. The recordings of disks, boards and
@@ -27,13 +28,8 @@ afterAll(async () => {
   await on?.lab.down();
 });
 
-/** Runs a collector now, in its unit, and waits until it has ended. */
-const collect = async (name: string): Promise<void> => {
-  await on.host.sh(`systemctl start mcp-pra-collect-${name}.service`);
-};
-
 test('a host without a disk of its own says that it has none, and no controller', async () => {
-  await collect('hardware');
+  await collect(on.host, 'hardware');
   const { status, facts } = await on.capture(
     'smart_health',
     'no-disk',
@@ -44,7 +40,7 @@ test('a host without a disk of its own says that it has none, and no controller'
   expect((await on.look('ipmi_events')).status).toBe('not_present');
   // As on a host without the program.
   await on.host.sh('mv /usr/sbin/smartctl /usr/sbin/smartctl.away');
-  await collect('hardware');
+  await collect(on.host, 'hardware');
   expect((await on.look('smart_health')).status).toBe('not_present');
 }, 120_000);
 
@@ -57,7 +53,7 @@ test('the collector may open disks and the controller of the board, and no other
 }, 60_000);
 
 test('the audit of the kernel is not for containers: that is said, and no number', async () => {
-  await collect('audit');
+  await collect(on.host, 'audit');
   const { status, facts } = await on.look('audit_lost');
   expect(status).toBe('ok');
   expect(facts).toMatchObject({ answers: false, enabled: 'unknown' });

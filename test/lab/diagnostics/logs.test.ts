@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { FactRow } from '../../../src/catalog/types.ts';
 import { ssh } from '../lab.ts';
 import { kernelSays } from './kernel-says.ts';
-import { lookingLab, type Looked, type LookingLab } from './looking.ts';
+import { lookingLab, rowsOf, textOf, type LookingLab } from './looking.ts';
 import { absent, genuine, planted } from './proof.ts';
 
 let on: LookingLab;
@@ -18,11 +17,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await on?.lab.down();
 });
-
-const rowsOf = ({ facts }: Looked, name: string): readonly FactRow[] =>
-  (facts[name] ?? []) as readonly FactRow[];
-const textOf = ({ answer }: Looked): string =>
-  answer.sections.map(({ output }) => output.toString()).join('');
 
 test(absent('journal_by_priority', 'a unit that has logged no error'), async () => {
   const looked = await on.capture('journal_by_priority', 'quiet', 'a host with little to say', {

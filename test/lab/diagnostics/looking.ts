@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { readFacts, isNotPresent } from '../../../src/catalog/facts.ts';
 import { loadCatalog } from '../../../src/catalog/load.ts';
 import { checkArgs } from '../../../src/catalog/params.ts';
-import type { Catalog, Diagnostic, Facts } from '../../../src/catalog/types.ts';
+import type { Catalog, Diagnostic, FactRow, Facts } from '../../../src/catalog/types.ts';
 import { encodeRequest, parseAnswer, type Answer } from '../../../src/catalog/wire.ts';
 import { fixturePath, writeExpected } from '../../fixtures/all-fixtures.ts';
 import { formatFixture } from '../../fixtures/fixture.ts';
@@ -121,6 +121,14 @@ export const asLooked = (diagnostic: Diagnostic, answer: Answer): Looked =>
   isNotPresent(diagnostic, answer)
     ? { status: 'not_present', facts: {}, answer }
     : { status: 'ok', facts: readFacts(diagnostic, answer), answer };
+
+/** A table among the facts; without rows when the fact is absent. */
+export const rowsOf = ({ facts }: Pick<Looked, 'facts'>, name: string): readonly FactRow[] =>
+  (facts[name] ?? []) as readonly FactRow[];
+
+/** What a host wrote, all sections together: also what no parser reads must not give anything away. */
+export const textOf = ({ answer }: Pick<Looked, 'answer'>): string =>
+  Buffer.concat(answer.sections.map(({ output }) => output)).toString();
 
 /** With MCP_PRA_CAPTURE=1 keeps what was looked at as a recording, and what it becomes beside it, for a person to read. */
 export const keep = async (

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { collect } from './collect.ts';
-import { lookingLab, type LookingLab } from './looking.ts';
+import { lookingLab, textOf, type LookingLab } from './looking.ts';
 import { absent, genuine, planted } from './proof.ts';
 
 const NAMES = {
@@ -431,8 +431,7 @@ test(
         rich_rules: 1,
         unsaved: true,
       });
-      const text = Buffer.concat(answer.sections.map(({ output }) => output)).toString();
-      expect(text).not.toMatch(/198\.51\.100|203\.0\.113/u);
+      expect(textOf({ answer })).not.toMatch(/198\.51\.100|203\.0\.113/u);
     } finally {
       await on.host.sh('systemctl stop firewalld');
     }

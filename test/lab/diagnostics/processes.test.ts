@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FactRow } from '../../../src/catalog/types.ts';
 import { collect } from './collect.ts';
-import { lookingLab, type Looked, type LookingLab } from './looking.ts';
+import { lookingLab, rowsOf, textOf, type Looked, type LookingLab } from './looking.ts';
 import { absent, genuine, planted } from './proof.ts';
 
 let on: LookingLab;
@@ -15,8 +15,6 @@ afterAll(async () => {
   await on?.lab.down();
 });
 
-const rowsOf = ({ facts }: Looked, name: string): readonly FactRow[] =>
-  (facts[name] ?? []) as readonly FactRow[];
 const ofUnit = (looked: Looked, unit: string, name = 'processes'): FactRow | undefined =>
   rowsOf(looked, name).find((row) => row['unit'] === unit);
 
@@ -29,7 +27,6 @@ const start = async (unit: string, argv: readonly string[], ready = ''): Promise
   if (ready !== '') await on.host.sh(`until ${ready}; do :; done`);
 };
 const stop = (unit: string): Promise<string> => on.host.sh(`systemctl stop ${unit}`);
-const shows = ({ answer }: Looked): string => answer.sections.map(({ output }) => output.toString()).join('');
 
 const BUSY = 'lab-runaway.service';
 const runaway = (): Promise<void> =>
@@ -50,7 +47,7 @@ test(planted('top_cpu', 'a runaway process'), async () => {
   const looked = await on.capture('top_cpu', 'runaway', 'a process that never stops');
   expect(looked.facts).toMatchObject({ busiest_comm: 'sh', busiest_unit: BUSY });
   expect(ofUnit(looked, BUSY)).toMatchObject({ comm: 'sh', user: 'root' });
-  expect(shows(looked)).not.toContain(SECRET);
+  expect(textOf(looked)).not.toContain(SECRET);
   await stop(BUSY);
 });
 
@@ -92,7 +89,7 @@ test(planted('top_memory', 'a process that holds 300 MB'), async () => {
   const looked = await on.capture('top_memory', 'hoarder', 'a process that holds 300 MB');
   expect(looked.facts).toMatchObject({ biggest_comm: 'python3', biggest_unit: BIG });
   expect(looked.facts['biggest_rss_kb']).toBeGreaterThan(290_000);
-  expect(shows(looked)).not.toContain(SECRET);
+  expect(textOf(looked)).not.toContain(SECRET);
   await on.host.sh(`systemctl stop ${BIG}; rm /run/lab-hoarder`);
 });
 
@@ -119,7 +116,7 @@ test(planted('blocked_processes', 'a process in state D'), async () => {
   expect(ofUnit(looked, STUCK)).toMatchObject({ comm: 'python3', user: 'root', stuck: true });
   expect(ofUnit(looked, STUCK)?.['wchan']).toMatch(/^[a-z_][a-z0-9_.]+$/u);
   expect(looked.facts['stuck']).toBe(1);
-  expect(shows(looked)).not.toContain(SECRET);
+  expect(textOf(looked)).not.toContain(SECRET);
   await on.host.sh(': >/run/lab-pipe; rm /run/lab-pipe');
 });
 
@@ -212,7 +209,7 @@ test(genuine('process_detail', 'a service and a number that no process has'), as
     nice: 5,
   });
   expect(rowsOf(looked, 'limits')).toContainEqual({ limit: 'open files', soft: '321', hard: '321' });
-  expect(shows(looked)).not.toContain('9999');
+  expect(textOf(looked)).not.toContain('9999');
   const none = await on.look('process_detail', { pid: 4_194_304 });
   expect(none.facts).toEqual({ exists: false });
   await stop(unit);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LabHost } from '../lab.ts';
 import { collect } from './collect.ts';
-import { lookingLab, type LookingLab } from './looking.ts';
+import { lookingLab, textOf, type LookingLab } from './looking.ts';
 import { parseReceipt } from '../../../src/request/receipt.ts';
 import type { Receipt } from '../../../src/request/types.ts';
 import { prepare, signWith, submit, ticketFrom, type Loot } from '../../support/thief.ts';
@@ -57,7 +57,7 @@ describe('login_users', () => {
       );
       expect(facts).toMatchObject({ uid_0_accounts: 'root toor', extra_uid_0: 1, shared_uids: 1 });
       expect(facts['users']).toContainEqual(expect.objectContaining({ user: 'toor', listed: false }));
-      expect(answer.sections.map(({ output }) => output.toString()).join('')).not.toContain('Room 12');
+      expect(textOf({ answer })).not.toContain('Room 12');
       await host.sh("sed -i '/^toor:/d' /etc/passwd /etc/shadow");
     },
   );
@@ -141,7 +141,7 @@ describe('sudo_summary', () => {
         nopasswd: false,
         commands: 1,
       });
-      expect(answer.sections.map(({ output }) => output.toString()).join('')).not.toContain('hunter2');
+      expect(textOf({ answer })).not.toContain('hunter2');
     },
   );
 
@@ -240,7 +240,7 @@ describe('fail2ban_status', () => {
     await collectSecurity();
     const { facts, answer } = await on.capture('fail2ban_status', 'banned', 'one ban');
     expect(facts).toMatchObject({ running: true, banned: 1, banned_total: 1 });
-    expect(answer.sections.map(({ output }) => output.toString()).join('')).not.toContain('192.0.2.77');
+    expect(textOf({ answer })).not.toContain('192.0.2.77');
     await host.sh('systemctl stop fail2ban.service');
     await collectSecurity();
     expect((await on.look('fail2ban_status')).facts).toMatchObject({ running: false });

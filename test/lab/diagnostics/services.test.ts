@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FactRow } from '../../../src/catalog/types.ts';
-import { lookingLab, type Looked, type LookingLab } from './looking.ts';
+import { lookingLab, rowsOf, textOf, type Looked, type LookingLab } from './looking.ts';
 import { absent, genuine, planted } from './proof.ts';
 
 let on: LookingLab;
@@ -23,12 +23,8 @@ afterAll(async () => {
   await on?.lab.down();
 });
 
-const rowsOf = ({ facts }: Looked, name: string): readonly FactRow[] =>
-  (facts[name] ?? []) as readonly FactRow[];
 const rowOf = (looked: Looked, name: string, column: string, value: string): FactRow | undefined =>
   rowsOf(looked, name).find((row) => row[column] === value);
-const textOf = ({ answer }: Looked): string =>
-  answer.sections.map(({ output }) => output.toString()).join('');
 
 /** Returns when the unit has failed; the start command itself says so of a oneshot. */
 const breakIt = (): Promise<unknown> => on.host.run(['systemctl', 'start', BROKEN]);

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LabHost } from '../lab.ts';
 import { collect } from './collect.ts';
-import { lookingLab, type LookingLab } from './looking.ts';
+import { lookingLab, textOf, type LookingLab } from './looking.ts';
 import { genuine } from './proof.ts';
+import { until } from './until.ts';
 
 // Web servers, mail, name servers and containers on the first host; keepalived on both.
 let on: LookingLab;
@@ -17,14 +18,6 @@ afterAll(async () => {
   await on?.lab.down();
 });
 
-/** Asks until it says so; the time limit of the test is the limit. */
-const until = async (says: () => Promise<boolean>): Promise<void> => {
-  while (!(await says()));
-};
-
-const saidIn = (answer: Awaited<ReturnType<LookingLab['look']>>['answer']): string =>
-  Buffer.concat(answer.sections.map(({ output }) => output)).toString();
-
 test(
   genuine('nginx_status', 'two virtual hosts, then a mistake in one'),
   async () => {
@@ -38,14 +31,14 @@ test(
       names: 'shop.example.org www.shop.example.org',
       listens: '8081',
     });
-    expect(saidIn(good.answer)).not.toContain('hunter2');
+    expect(textOf(good)).not.toContain('hunter2');
 
     await on.host.writeFile('/etc/nginx/conf.d/lab.conf', site('listen "hunter2-Secret";'));
     await collect(on.host, 'servers');
     const bad = await on.capture('nginx_status', 'bad', 'a mistake in the configuration');
     expect(bad.facts).toMatchObject({ config_ok: false, virtual_hosts: 0 });
     expect(JSON.stringify(bad.facts['messages'])).toContain('/etc/nginx/conf.d/lab.conf:1');
-    expect(saidIn(bad.answer)).not.toContain('hunter2');
+    expect(textOf(bad)).not.toContain('hunter2');
     await on.host.sh('rm /etc/nginx/conf.d/lab.conf');
   },
   180_000,
@@ -67,7 +60,7 @@ test(
     const bad = await on.capture('apache_status', 'bad', 'a mistake in the configuration');
     expect(bad.facts).toMatchObject({ config_ok: false, virtual_hosts: 0 });
     expect(JSON.stringify(bad.facts['messages'])).toContain('/etc/apache2/sites-enabled/lab.conf');
-    expect(saidIn(bad.answer)).not.toContain('hunter2');
+    expect(textOf(bad)).not.toContain('hunter2');
   },
   180_000,
 );
@@ -103,7 +96,7 @@ http://plain.example.org:8086 {
       { names: '', listens: ':8085' },
       { names: 'plain.example.org', listens: ':8086' },
     ]);
-    expect(saidIn(good.answer)).not.toContain('hunter2');
+    expect(textOf(good)).not.toContain('hunter2');
     // A log file of root's would keep Caddy from starting.
     expect(await on.host.sh('ls -A /var/log/caddy')).toBe('');
 
@@ -112,7 +105,7 @@ http://plain.example.org:8086 {
     const bad = await on.capture('caddy_status', 'bad', 'a word that Caddy does not know');
     expect(bad.facts).toMatchObject({ config_ok: false, virtual_hosts: 0 });
     expect(JSON.stringify(bad.facts['messages'])).toContain('/etc/caddy/Caddyfile:17');
-    expect(saidIn(bad.answer)).not.toContain('hunter2');
+    expect(textOf(bad)).not.toContain('hunter2');
     await on.host.sh('rm /etc/caddy/Caddyfile');
     await collect(on.host, 'servers');
     const none = await on.look('caddy_status');
@@ -176,7 +169,7 @@ test(
       reasons: [{ reason: 'refused', mails: 1 }],
     });
     expect(facts['oldest_seconds']).toBeGreaterThanOrEqual(0);
-    expect(saidIn(answer)).not.toMatch(/example\.org|private/u);
+    expect(textOf({ answer })).not.toMatch(/example\.org|private/u);
   },
   180_000,
 );
@@ -260,7 +253,7 @@ test(
       { name: 'bad', state: 'exited', exit_code: 3, oom_killed: false },
       { name: 'well', state: 'running' },
     ]);
-    expect(saidIn(answer)).not.toMatch(/hunter2|last word|PASSWORD/u);
+    expect(textOf({ answer })).not.toMatch(/hunter2|last word|PASSWORD/u);
   },
   180_000,
 );
@@ -272,7 +265,7 @@ test(
       container: 'bad',
     });
     expect(facts).toMatchObject({ lines: 1, entries: 1 });
-    expect(saidIn(answer)).toContain('the last word');
+    expect(textOf({ answer })).toContain('the last word');
     expect((await on.look('container_logs', { container: 'well' })).facts).toMatchObject({ lines: 0 });
     expect((await on.look('container_logs', { container: 'bad _UID=0' })).facts).toMatchObject({ lines: 0 });
   },
@@ -323,7 +316,7 @@ test(
       expect((facts['containers'] as readonly Record<string, unknown>[])[1]).not.toHaveProperty(
         'memory_limit_bytes',
       );
-      expect(saidIn(answer)).not.toMatch(/hunter2|PASSWORD/u);
+      expect(textOf({ answer })).not.toMatch(/hunter2|PASSWORD/u);
     } finally {
       // Cgroups made by hand would stay on the machine of the lab; who watches a container is in one a little longer than it.
       await on.host.sh('podman rm --all --force --time 0');
