@@ -1,8 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { RenderedTarget } from '../support/rendered-target.ts';
 
 const SOURCE = resolve(import.meta.dirname, '../../target-scripts/collectors/firewall');
+const rendered = new RenderedTarget();
+const RENDERED = rendered.path('lib/collectors/firewall');
+afterAll(() => rendered.remove());
 
 /** Loads the collector without running it, and says what the rules on standard input do with TCP port 80 over IPv4 and IPv6. */
 const ASK = `
@@ -33,7 +37,7 @@ const drop: Json = { drop: null };
 const jump = (target: string, how = 'jump'): Json => ({ [how]: { target } });
 
 const reached = (...objects: readonly Json[]): unknown => {
-  const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-IBS', '-c', ASK, SOURCE], {
+  const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-IBS', '-c', ASK, RENDERED], {
     input: JSON.stringify(objects),
     encoding: 'utf8',
   });
@@ -148,6 +152,6 @@ describe('what a stranger reaches', () => {
 
 test('it takes no argument, and refuses as it stands in the repository', () => {
   expect(spawnSync(SOURCE).status).toBe(126);
-  const given = spawnSync(SOURCE, ['/etc'], { encoding: 'utf8' });
+  const given = spawnSync(RENDERED, ['/etc'], { encoding: 'utf8' });
   expect([given.status, given.stderr]).toEqual([126, 'refused firewall LOGIN\n']);
 });

@@ -25,7 +25,7 @@ describe('collectors', () => {
     // `servers` writes one file for each server that is installed, so that one that is not is not present; others name their files.
     const text = (name: string): string => readFileSync(join(folder, name), 'utf8');
     const [, table = ''] = /^SERVERS = \{(.+)\}$/mu.exec(text('servers')) ?? [];
-    const files = shipped.flatMap((name) => [...text(name).matchAll(/\bwrite\('([a-z_]+)',/gu)]);
+    const files = shipped.flatMap((name) => [...text(name).matchAll(/\bwrite\(FACTS, '([a-z_]+)',/gu)]);
     const written = [
       ...shipped,
       ...[...files, ...table.matchAll(/'([a-z_]+)':/gu)].map(([, name = '']) => name),
