@@ -108,6 +108,39 @@ describe('pacemaker', () => {
   });
 });
 
+describe('process_internals', () => {
+  test('switches of both kinds count together, and no other line does', () => {
+    const status =
+      'Name:\tvoluntary_ctxt_switches:\t7\nvoluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t3\n';
+    const read =
+      "(setattr(collector, 'read_small', lambda path: text.encode()), collector.switches_of(1))[1]";
+    expect(made('process_internals', read, status)).toBe(15);
+  });
+
+  // (start, state, switches) of one process in the first look and in the second.
+  test.each([
+    ['waits since before', "(5, b'D', 9)", "(5, b'D', 9)", [1, 1]],
+    ['ran in between and waits again', "(5, b'D', 9)", "(5, b'D', 10)", [1, 0]],
+    ['began to wait in between', "(5, b'S', None)", "(5, b'D', 9)", [1, 0]],
+    ['is another one of the same number', "(5, b'D', 9)", "(6, b'D', 9)", [1, 0]],
+    ['waits no more', "(5, b'D', 9)", "(5, b'R', None)", [0, 0]],
+    ['sleeps as it should', "(5, b'S', None)", "(5, b'S', None)", [0, 0]],
+  ])('one that %s', (_, before, after, [blocked, stuck]) => {
+    const replaced = [
+      `look=iter([{7: (${before}, 'sh')}, {7: (${after}, 'sh')}]).__next__`,
+      'SAMPLE=0',
+      "described=lambda pid, comm, names, facts: {'pid': pid, **facts}",
+      'waits_in=lambda pid: {}',
+      'open_files=lambda pid: None',
+    ];
+    const collected = `(vars(collector).update(${replaced.join(', ')}), collector.collect())[1]`;
+    expect(made('process_internals', collected, '')).toMatchObject({
+      blocked_count: blocked,
+      stuck_count: stuck,
+    });
+  });
+});
+
 describe('servers', () => {
   test.each([
     ['Error: adapting: parsing: hunter2-Secret', 'Error: adapting: parsing: (left out)'],
