@@ -190,8 +190,9 @@ describe.each(['12', '13'])('the last lines of the journal on Debian %s', (relea
     [...textOf(looked).matchAll(/line ([0-9]+) of/gu)].map(([, number]) => Number(number));
 
   beforeAll(async () => {
+    // journald takes what a unit prints and what systemd says of its end in either order, if they come at once.
     await lab().host.sh(
-      `systemd-run --quiet --wait --collect --unit=lab-talks sh -c 'i=1; while [ $i -le 30 ]; do echo "<2>line $i of thirty"; i=$((i + 1)); done'
+      `systemd-run --quiet --wait --collect --unit=lab-talks sh -c 'i=1; while [ $i -le 30 ]; do echo "<2>line $i of thirty"; i=$((i + 1)); done; journalctl --sync'
       i=1; while [ $i -le 30 ]; do printf 'MESSAGE=line %s of thirty\\nCONTAINER_NAME=talks\\n' $i | logger --journald; i=$((i + 1)); done
       journalctl --sync`,
     );
