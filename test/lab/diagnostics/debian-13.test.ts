@@ -5,7 +5,7 @@ import { allFixtures, expectedOf, readFixture } from '../../fixtures/all-fixture
 import type { FactRow } from '../../../src/catalog/types.ts';
 import { ssh, type LabHost } from '../lab.ts';
 import { kernelSays } from './kernel-says.ts';
-import { lookingLab, type Args, type Looked, type LookingLab } from './looking.ts';
+import { lookingLab, rowsOf, textOf, type Args, type Looked, type LookingLab } from './looking.ts';
 
 // A host of Debian 13 beside one of Debian 12, with the same on both: whatever the older one says, the newer one says too. In between came
 // util-linux 2.41, systemd 257, iproute2 6.15, procps 4, apt 3, OpenSSL 3.5, OpenSSH 10 (sshd-session), wtmpdb in place of wtmp.
@@ -177,11 +177,6 @@ describe('each diagnostic says on Debian 13 what it says on Debian 12', () => {
 
 /** Of recordings that would be long: so many of the last lines of each section. */
 const SHORT = { lines: 20 };
-
-const textOf = ({ answer }: Looked): string =>
-  answer.sections.map(({ output }) => output.toString()).join('');
-const rowsOf = ({ facts }: Looked, name: string): readonly FactRow[] =>
-  (facts[name] ?? []) as readonly FactRow[];
 
 describe.each(['12', '13'])('the last lines of the journal on Debian %s', (release) => {
   const lab = (): LookingLab => (release === '12' ? old : on);
