@@ -10,7 +10,9 @@ MOST_BYTES = 1 << 23
 
 
 class Said:
-    """Exit code and text of a program; `code` is None when there is none of that name, 124 when its time was over."""
+    """Exit code and text of a program; `code` is None when there is none of that name, 126 when it cannot be executed, 124 when its
+    time was over.
+    """
 
     def __init__(self, code, text):
         self.code = code
@@ -38,6 +40,8 @@ def ask(argv, seconds=10, environment=None, handles=(), account=None):
             )
         except FileNotFoundError:
             return Said(None, '')
+        except OSError:
+            return Said(126, '')
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ticket } from '../../src/request/types.ts';
+import { isAlive } from '../support/is-alive.ts';
 import { refusal, refused } from '../support/refused.ts';
 import {
   frame,
@@ -35,14 +36,6 @@ afterAll(() => {
 beforeEach(() => {
   target.restore();
 });
-
-const isAlive = (pid: string): boolean => {
-  try {
-    return !/\) [ZX] /u.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-};
 
 /** The number that a program has written, once all of it is there. */
 const childOf = async (program: string): Promise<string> => {

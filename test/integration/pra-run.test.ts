@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ticket } from '../../src/request/types.ts';
 import { DatagramSocket } from '../support/datagram-socket.ts';
+import { isAlive } from '../support/is-alive.ts';
 import {
   frame,
   RunnerTarget,
@@ -67,15 +68,6 @@ const holdDiagnostic = (): (() => Promise<void>) => {
     await openGate();
     writeFileSync(`${target.program}-state`, diagnostic);
   };
-};
-
-/** Whether a process is more than a zombie that nobody has reaped yet. */
-const isAlive = (pid: string): boolean => {
-  try {
-    return !/\) [ZX] /u.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
 };
 
 const unit = (name: string): Json => ({ args: [['unit', `${name}.service`]] });

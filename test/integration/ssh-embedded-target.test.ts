@@ -7,6 +7,7 @@ import { makeGrant } from '../../src/request/grant.ts';
 import type { Channel } from '../../src/request/ports.ts';
 import { openChannel } from '../../src/ssh/open-channel.ts';
 import { startEmbeddedTarget, type EmbeddedTarget } from '../support/embedded-target.ts';
+import { isAlive } from '../support/is-alive.ts';
 import { until } from '../support/ssh-test-host.ts';
 
 let target: EmbeddedTarget;
@@ -36,8 +37,6 @@ const below = (pids: readonly number[]): number[] => {
   const children = pairs.filter(([, parent]) => pids.includes(parent)).map(([pid]) => pid);
   return children.length === 0 ? [] : [...children, ...below(children)];
 };
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/^State:\s+Z/mu.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 const sleepers = (): number[] => {
   const wrappers = target
     .processes()

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadCatalog } from '../../../src/catalog/load.ts';
 import { allFixtures, expectedOf, readFixture } from '../../fixtures/all-fixtures.ts';
 import type { FactRow } from '../../../src/catalog/types.ts';
-import { ssh, type LabHost } from '../lab.ts';
+import type { LabHost } from '../lab.ts';
 import { kernelSays } from './kernel-says.ts';
 import { lookingLab, rowsOf, textOf, type Args, type Looked, type LookingLab } from './looking.ts';
+import { refuseLogins } from './refused-logins.ts';
 
 // A host of Debian 13 beside one of Debian 12, with the same on both: whatever the older one says, the newer one says too. In between came
 // util-linux 2.41, systemd 257, iproute2 6.15, procps 4, apt 3, OpenSSL 3.5, OpenSSH 10 (sshd-session), wtmpdb in place of wtmp.
@@ -286,18 +287,9 @@ describe('faults on Debian 13', () => {
   });
 
   test('auth_failures and failed_logins: wrong keys and passwords, said by sshd-session', async () => {
-    const stranger = join(on.keys.reader, '../stranger');
-    for (const user of ['mallory', 'mallory', 'mallory'])
-      expect(
-        (await ssh(on.lab, on.host, { user, key: stranger, args: ['-n'], command: ['true'] })).code,
-      ).toBe(255);
-    await on.host.writeFile('/etc/ssh/sshd_config.d/40-lab.conf', 'PasswordAuthentication yes\n');
-    await on.host.writeFile('/run/lab-askpass', '#!/bin/sh\necho wrong\n', 0o755);
+    await refuseLogins(on, ['mallory', 'mallory', 'mallory'], 'admin');
     await on.host.sh(
-      `systemctl restart ssh
-      SSH_ASKPASS=/run/lab-askpass SSH_ASKPASS_REQUIRE=force ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=2 admin@127.0.0.1 true || :
-      rm /etc/ssh/sshd_config.d/40-lab.conf; systemctl restart ssh
-      echo wrong | setpriv --reuid=nobody --regid=nogroup --clear-groups su --command true root || :
+      `echo wrong | setpriv --reuid=nobody --regid=nogroup --clear-groups su --command true root || :
       journalctl --sync; systemctl start mcp-pra-collect-failed_logins.service`,
     );
     const looked = await on.capture('auth_failures', 'debian-13', 'wrong keys and passwords', {

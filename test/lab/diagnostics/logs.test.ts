@@ -1,9 +1,9 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ssh } from '../lab.ts';
 import { kernelSays } from './kernel-says.ts';
 import { lookingLab, rowsOf, textOf, type LookingLab } from './looking.ts';
 import { absent, genuine, planted } from './proof.ts';
+import { refuseLogins } from './refused-logins.ts';
 
 let on: LookingLab;
 
@@ -106,19 +106,9 @@ test(absent('auth_failures', 'a user who was refused nothing'), async () => {
 });
 
 test(planted('auth_failures', 'wrong keys, wrong passwords, su and a forged message'), async () => {
-  const stranger = join(on.keys.reader, '../stranger');
-  for (const user of ['postgres', 'postgres', 'mallory', 'mallory', 'mallory', 'Secret1word'])
-    expect((await ssh(on.lab, on.host, { user, key: stranger, args: ['-n'], command: ['true'] })).code).toBe(
-      255,
-    );
-  await on.host.writeFile('/etc/ssh/sshd_config.d/40-lab.conf', 'PasswordAuthentication yes\n');
-  await on.host.writeFile('/run/lab-askpass', '#!/bin/sh\necho wrong\n', 0o755);
+  await refuseLogins(on, ['postgres', 'postgres', 'mallory', 'mallory', 'mallory', 'Secret1word'], 'redis');
   await on.host.sh(
-    // A reload is over before sshd has read anything; a restart ends when it listens again.
-    `systemctl restart ssh
-    SSH_ASKPASS=/run/lab-askpass SSH_ASKPASS_REQUIRE=force ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=2 redis@127.0.0.1 true || :
-    rm /etc/ssh/sshd_config.d/40-lab.conf; systemctl restart ssh
-    echo wrong | su --command true admin --shell /bin/sh || :
+    `echo wrong | su --command true admin --shell /bin/sh || :
     echo wrong | setpriv --reuid=nobody --regid=nogroup --clear-groups su --command true root || :
     setpriv --reuid=admin --regid=admin --clear-groups logger -t sshd 'Failed password for backup from 203.0.113.9 port 22 ssh2'
     journalctl --sync`,
