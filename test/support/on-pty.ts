@@ -36,7 +36,7 @@ export interface PtyOptions {
   readonly columns?: number;
 }
 
-/** Runs a command on a real pseudo-terminal and types the steps (pty.py). */
+/** Runs a command on a real pseudo-terminal and types the steps (pty.py). Rejects with the screen when one of them never comes. */
 export const onPty = (
   argv: readonly string[],
   steps: readonly PtyStep[],
@@ -52,8 +52,13 @@ export const startOnPty = (
   const child = spawn('python3', ['-I', join(import.meta.dirname, 'pty.py')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const { env, cwd, seconds = 60, rows, columns } = options;
+  const { env, cwd, seconds = 50, rows, columns } = options;
   child.stdin.end(JSON.stringify({ argv, steps, env, cwd, seconds, rows, columns }));
-  const result = text(child.stdout).then((said) => JSON.parse(said) as PtyResult);
+  const result = text(child.stdout).then((said) => {
+    const done = JSON.parse(said) as PtyResult;
+    if (done.missed === null) return done;
+    const end = JSON.stringify(done.screen.slice(-3_000));
+    throw new Error(`${argv.join(' ')}: never showed ${done.missed}; the end of what it showed: ${end}`);
+  });
   return { pid: child.pid ?? 0, result };
 };

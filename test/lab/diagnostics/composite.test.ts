@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FactRow } from '../../../src/catalog/types.ts';
 import { lackingOn } from '../../../src/request/askable.ts';
+import { collect } from './collect.ts';
 import { lookingLab, type LookingLab } from './looking.ts';
 import { absent, genuine, planted } from './proof.ts';
 
@@ -185,7 +186,7 @@ test('swap, on a host without any', async () => {
 test(
   genuine('what_can_i_ask', 'programs, files and collectors that are there, and others that are not'),
   async () => {
-    await on.host.sh('systemctl start mcp-pra-collect-processes.service');
+    await collect(on.host, 'processes');
     const { facts } = await on.capture('what_can_i_ask', 'minimal', 'a host without databases');
     const present = rows(facts['present']).map(({ path }) => path);
     expect(present).toContain('/usr/bin/systemctl');

@@ -4,6 +4,7 @@ import { loadCatalog } from '../../../src/catalog/load.ts';
 import { allFixtures, expectedOf, readFixture } from '../../fixtures/all-fixtures.ts';
 import type { FactRow } from '../../../src/catalog/types.ts';
 import type { LabHost } from '../lab.ts';
+import { collect } from './collect.ts';
 import { kernelSays } from './kernel-says.ts';
 import { lookingLab, rowsOf, textOf, type Args, type Looked, type LookingLab } from './looking.ts';
 import { refuseLogins } from './refused-logins.ts';
@@ -290,8 +291,9 @@ describe('faults on Debian 13', () => {
     await refuseLogins(on, ['mallory', 'mallory', 'mallory'], 'admin');
     await on.host.sh(
       `echo wrong | setpriv --reuid=nobody --regid=nogroup --clear-groups su --command true root || :
-      journalctl --sync; systemctl start mcp-pra-collect-failed_logins.service`,
+      journalctl --sync`,
     );
+    await collect(on.host, 'failed_logins');
     const looked = await on.capture('auth_failures', 'debian-13', 'wrong keys and passwords', {
       since: '10m',
     });

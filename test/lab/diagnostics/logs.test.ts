@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ssh } from '../lab.ts';
+import { collect } from './collect.ts';
 import { kernelSays } from './kernel-says.ts';
 import { lookingLab, rowsOf, textOf, type LookingLab } from './looking.ts';
 import { absent, genuine, planted } from './proof.ts';
@@ -132,7 +133,7 @@ test(planted('auth_failures', 'wrong keys, wrong passwords, su and a forged mess
 });
 
 test(genuine('failed_logins', 'the passwords that were refused'), async () => {
-  await on.host.sh('systemctl start mcp-pra-collect-failed_logins.service');
+  await collect(on.host, 'failed_logins');
   const looked = await on.capture('failed_logins', 'debian-12', 'two wrong passwords over ssh, one of su');
   expect(rowsOf(looked, 'users')).toContainEqual(
     expect.objectContaining({ user: 'redis', account: true, failures: 2 }),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LabHost } from '../lab.ts';
 import { sendPack, setUp, siteFor } from '../setup-target.ts';
+import { collect } from './collect.ts';
 import { lookingLab, type LookingLab } from './looking.ts';
 import { absent, planted } from './proof.ts';
 
@@ -68,8 +69,8 @@ test(planted('named_logs', 'names of what is no log file'), async () => {
     echo /etc/shadow >outside
     echo /var/log/link.log >link
     echo /var/log/nothing.log >missing
-    ln -s /etc/shadow /var/log/link.log
-    systemctl start mcp-pra-collect-named_logs.service`);
+    ln -s /etc/shadow /var/log/link.log`);
+  await collect(host, 'named_logs');
   const { facts } = await on.capture('named_logs', 'refused', 'three that are not opened');
   expect(facts).toMatchObject({ logs: 5, not_readable: 3 });
   expect(facts['files']).toMatchObject([
@@ -84,7 +85,8 @@ test(planted('named_logs', 'names of what is no log file'), async () => {
 });
 
 test('a name that goes takes the permission with it, and so does the removal of the product', async () => {
-  await host.sh('rm /etc/mcp-pra/names/log/closed && systemctl start mcp-pra-collect-named_logs.service');
+  await host.sh('rm /etc/mcp-pra/names/log/closed');
+  await collect(host, 'named_logs');
   expect(await asReader(NAMES.closed)).toBe(1);
   expect(await host.sh("stat -c '%a' /var/log/closed/deep/app.log")).toBe('600');
   await sendPack(host);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LabHost } from '../lab.ts';
+import { collect } from './collect.ts';
 import { lookingLab, type LookingLab } from './looking.ts';
 import { absent, planted } from './proof.ts';
 
@@ -21,7 +22,7 @@ const stateOf = (facts: object, check: string): unknown =>
   )?.state;
 
 test(absent('readiness', 'a host as it was provisioned, whose repositories nobody has listed'), async () => {
-  await host.sh('systemctl start mcp-pra-collect-backups.service');
+  await collect(host, 'backups');
   const { facts } = await on.capture('readiness', 'provisioned', 'no repository is listed');
   expect(facts['failed_units']).toBe(0);
   for (const good of ['failed units', 'reboot required', 'settles after a boot', 'frozen'])
@@ -49,8 +50,8 @@ test(
     touch /run/reboot-required
     systemctl disable --quiet mcp-pra-settle.service
     systemd-run --quiet --unit=lab-broken /usr/bin/false || :
-    timeout 30 /bin/sh -c 'until systemctl is-failed --quiet lab-broken.service; do sleep 0.1; done'
-    systemctl start mcp-pra-collect-backups.service`);
+    timeout 30 /bin/sh -c 'until systemctl is-failed --quiet lab-broken.service; do sleep 0.1; done'`);
+    await collect(host, 'backups');
     const { facts } = await on.capture('readiness', 'not-ready', 'five things that are wrong');
     for (const concern of [
       'backups that fail',

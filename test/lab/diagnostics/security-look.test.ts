@@ -323,4 +323,25 @@ describe('refresh_facts', () => {
     expect(await refresh('processes', 'person')).toMatchObject({ state: 'SUCCEEDED', verified: true });
     await expect(refresh('backups', 'person')).rejects.toThrow('ARG_NOT_ON_HOST');
   });
+
+  test('a run that has begun may have looked too early: it ends, and another one begins', async () => {
+    const unit = 'mcp-pra-collect-security.service';
+    const gate = `'echo begun >>/run/lab-begun; until test -e /run/lab-open; do sleep 0.05; done'`;
+    await host.writeFile(
+      `/etc/systemd/system/${unit}.d/lab.conf`,
+      `[Service]\nExecStartPre=+/bin/sh -c ${gate}\n`,
+    );
+    const begun = await host.sh(`systemctl daemon-reload
+      systemctl start --no-block ${unit}
+      until [ -s /run/lab-begun ]; do :; done
+      /usr/local/lib/mcp-pra/scripts/refresh-facts security &
+      until pgrep -f 'systemctl start -- ${unit}' >/dev/null; do :; done
+      touch /run/lab-open
+      wait
+      cat /run/lab-begun`);
+    await host.sh(
+      `rm -r /etc/systemd/system/${unit}.d /run/lab-begun /run/lab-open; systemctl daemon-reload`,
+    );
+    expect(begun.split('\n')).toEqual(['collected: security', 'begun', 'begun']);
+  });
 });

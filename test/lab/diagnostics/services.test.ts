@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FactRow } from '../../../src/catalog/types.ts';
+import { collect } from './collect.ts';
 import { lookingLab, rowsOf, textOf, type Looked, type LookingLab } from './looking.ts';
 import { absent, genuine, planted } from './proof.ts';
 
@@ -174,9 +175,8 @@ test(genuine('cron_jobs', 'a job of a user that ran, without its command'), asyn
     'printf "@daily /usr/local/bin/report hunter3\\n" >/var/spool/cron/crontabs/admin; chown admin:crontab /var/spool/cron/crontabs/admin; chmod 0600 /var/spool/cron/crontabs/admin',
   );
   // As cron logs a start, by root and under its name; waiting for the minute to turn would take one.
-  await on.host.sh(
-    'logger -t CRON -- "(root) CMD (/usr/bin/true --password hunter2)"; journalctl --sync; systemctl start mcp-pra-collect-cron_jobs.service',
-  );
+  await on.host.sh('logger -t CRON -- "(root) CMD (/usr/bin/true --password hunter2)"; journalctl --sync');
+  await collect(on.host, 'cron_jobs');
   const looked = await on.capture('cron_jobs', 'debian-12', 'jobs of the lab besides those of Debian');
   expect(rowsOf(looked, 'jobs')).toContainEqual(
     expect.objectContaining({

@@ -381,9 +381,8 @@ test(
 
 test('what is not installed is not present', async () => {
   // As on a host without it: the collector takes away what it wrote.
-  await on.host.sh(
-    'mv /usr/sbin/haproxy /usr/sbin/haproxy.away; mv /usr/bin/caddy /usr/bin/caddy.away; systemctl start mcp-pra-collect-servers.service',
-  );
+  await on.host.sh('mv /usr/sbin/haproxy /usr/sbin/haproxy.away; mv /usr/bin/caddy /usr/bin/caddy.away');
+  await collect(on.host, 'servers');
   expect((await on.look('haproxy_status')).status).toBe('not_present');
   expect((await on.look('caddy_status')).status).toBe('not_present');
   expect((await on.look('nginx_status')).status).toBe('ok');
