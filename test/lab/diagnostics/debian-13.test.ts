@@ -8,6 +8,7 @@ import { collect } from './collect.ts';
 import { kernelSays } from './kernel-says.ts';
 import { lookingLab, rowsOf, textOf, type Args, type Looked, type LookingLab } from './looking.ts';
 import { refuseLogins } from './refused-logins.ts';
+import { smallDisk } from './small-disk.ts';
 
 // A host of Debian 13 beside one of Debian 12, with the same on both: whatever the older one says, the newer one says too. In between came
 // util-linux 2.41, systemd 257, iproute2 6.15, procps 4, apt 3, OpenSSL 3.5, OpenSSH 10 (sshd-session), wtmpdb in place of wtmp.
@@ -350,14 +351,8 @@ describe('faults on Debian 13', () => {
     );
   });
 
-  /** Mounts a filesystem of so many MB at `/srv/<name>`: an overlay, because df leaves out a plain tmpfs. */
-  const smallDisk = (name: string, megabytes: number): Promise<string> =>
-    on.host.sh(
-      `mkdir -p /srv/${name} /run/lab-${name} && mount -t tmpfs -o size=${String(megabytes)}m,nr_inodes=200 tmpfs /run/lab-${name} && cd /run/lab-${name} && mkdir l u w && mount -t overlay -o lowerdir=l,upperdir=u,workdir=w ${name} /srv/${name}`,
-    );
-
   test('disk_growth: a file that grows', async () => {
-    await smallDisk('grows', 64);
+    await on.host.sh(smallDisk('grows', 64));
     await on.host.sh(
       `systemd-run --quiet --unit=lab-grows sh -c 'while head -c 262144 /dev/zero; do sleep 0.1; done >/srv/grows/file'`,
     );
@@ -368,7 +363,7 @@ describe('faults on Debian 13', () => {
   });
 
   test('disk_usage: a disk that is full', async () => {
-    await smallDisk('full', 8);
+    await on.host.sh(smallDisk('full'));
     await on.host.sh('dd if=/dev/zero of=/srv/full/file bs=64k 2>/dev/null || :');
     const { facts } = await on.capture('disk_usage', 'debian-13-full', 'a full disk');
     expect(facts).toMatchObject({ fullest_mount: '/srv/full', fullest_percent: 100 });

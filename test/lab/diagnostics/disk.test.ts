@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lookingLab, type LookingLab } from './looking.ts';
 import { absent, planted } from './proof.ts';
+import { smallDisk } from './small-disk.ts';
 
 let on: LookingLab;
 
@@ -12,14 +13,10 @@ afterAll(async () => {
   await on?.lab.down();
 });
 
-/** Mounts a filesystem of 8 MB and 200 inodes at `/srv/<name>`: an overlay, because df leaves out a plain tmpfs. */
-const smallDisk = async (name: string): Promise<string> => {
-  const [mount, parts] = [`/srv/${name}`, `/run/lab-${name}`];
-  await on.host.sh(
-    `mkdir -p ${mount} ${parts} && mount -t tmpfs -o size=8m,nr_inodes=200 tmpfs ${parts} && cd ${parts} && mkdir l u w && ` +
-      `mount -t overlay -o lowerdir=l,upperdir=u,workdir=w ${name} ${mount}`,
-  );
-  return mount;
+/** Mounts it, and gives its mount point. */
+const mountSmallDisk = async (name: string): Promise<string> => {
+  await on.host.sh(smallDisk(name));
+  return `/srv/${name}`;
 };
 
 type Row = Readonly<Record<string, unknown>>;
@@ -28,7 +25,7 @@ const rowOf = (rows: unknown, column: string, value: string): Row | undefined =>
 
 describe('disk_usage', () => {
   test(absent('disk_usage', 'a filesystem with room'), async () => {
-    const mount = await smallDisk('roomy');
+    const mount = await mountSmallDisk('roomy');
     const { facts } = await on.capture('disk_usage', 'debian-12', 'one small filesystem that is empty');
     expect(rowOf(facts['filesystems'], 'mount', mount)).toMatchObject({
       size_bytes: 8 * 1024 * 1024,
@@ -38,14 +35,14 @@ describe('disk_usage', () => {
   });
 
   test(planted('disk_usage', 'a full disk'), async () => {
-    const mount = await smallDisk('full');
+    const mount = await mountSmallDisk('full');
     await on.host.run(['dd', 'if=/dev/zero', `of=${mount}/file`, 'bs=64k']);
     const { facts } = await on.capture('disk_usage', 'full', 'a filesystem without a free byte');
     expect(facts).toMatchObject({ fullest_mount: mount, fullest_percent: 100 });
   });
 
   test(planted('disk_usage', 'full inodes'), async () => {
-    const mount = await smallDisk('many');
+    const mount = await mountSmallDisk('many');
     await on.host.run(['sh', '-c', `i=0; while : >${mount}/$i; do i=$((i + 1)); done`]);
     const { facts } = await on.capture('disk_usage', 'inodes', 'a filesystem with room and without inodes');
     expect(facts).toMatchObject({ fewest_inodes_mount: mount, fewest_inodes_percent: 100 });
@@ -55,7 +52,7 @@ describe('disk_usage', () => {
 
 describe('disk_growth', () => {
   test(planted('disk_growth', 'a program that fills a disk'), async () => {
-    const mount = await smallDisk('grows');
+    const mount = await mountSmallDisk('grows');
     // Some 40 kB a second into 8 MB, for longer than anybody looks.
     const unit = ['--unit=lab-grows', '--collect', '--quiet'];
     const loop = `while :; do head -c 20000 /dev/zero >>${mount}/log; sleep 0.5; done`;
@@ -69,7 +66,7 @@ describe('disk_growth', () => {
   });
 
   test(absent('disk_growth', 'a disk to which nobody writes'), async () => {
-    const mount = await smallDisk('rests');
+    const mount = await mountSmallDisk('rests');
     const { facts } = await on.look('disk_growth', { seconds: 1 });
     expect(facts['seconds']).toBeGreaterThan(0);
     expect(rowOf(facts['filesystems'], 'mount', mount)).toBeUndefined();

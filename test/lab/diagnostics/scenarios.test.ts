@@ -7,6 +7,7 @@ import type { TriageReport } from '../../../src/request/triage.ts';
 import { makeOperator, type McpSession } from '../../support/operator.ts';
 import type { LabHost } from '../lab.ts';
 import { lookingLab, type LookingLab } from './looking.ts';
+import { smallDisk } from './small-disk.ts';
 
 // Ten calls at three in the morning. Each fault is planted on a host; a script that has nothing but the tools of the MCP server has to
 // name it, and must not name it once it is gone. How many calls that took, and how many bytes a model had to read, is printed.
@@ -159,13 +160,15 @@ const SCENARIOS: readonly Scenario[] = [
     page: 'A disk fills up again and again',
     plant: (host) =>
       host.sh(
-        `${smallDisk('grows')}; systemd-run --quiet --collect --unit=lab-grows /bin/sh -c 'while :; do head -c 20000 /dev/zero >>/srv/grows/log; sleep 0.5; done'`,
+        // A megabyte a second into 64: no disk of the machine itself, to which other tests write meanwhile, is full sooner.
+        `${smallDisk('grows', 64)}; systemd-run --quiet --collect --unit=lab-grows /bin/sh -c 'while :; do head -c 500000 /dev/zero >>/srv/grows/log; sleep 0.5; done'`,
       ),
     clear: (host) => host.sh('systemctl stop lab-grows; umount /srv/grows /run/lab-grows'),
     solve: async (ask) => {
-      const rows = rowsOf((await ask.facts('disk_growth', { seconds: 4 }))['filesystems']);
-      const row = rows.find((one) => Number(one['full_in_seconds']) < 3_600);
-      return row === undefined ? undefined : `${String(row['mount'])} is full within the hour`;
+      const facts = await ask.facts('disk_growth', { seconds: 4 });
+      return Number(facts['full_in_seconds']) < 3_600
+        ? `${textOf(facts['full_first_mount'])} is full within the hour`
+        : undefined;
     },
     cause: '/srv/grows is full within the hour',
   },
@@ -274,12 +277,6 @@ openssl ca -batch -notext -selfsign -config ca.conf -keyfile shop.key -in shop.c
 /** Shell: waits until the failure of a unit is as old as a timeline looks: it ends a second ago. */
 function untilOld(unit: string): string {
   return `timeout 20 /bin/sh -c 'until journalctl --quiet --until=-1s MESSAGE_ID=d9b373ed55a64feb8242e02dbe79a49c UNIT=${unit} | grep -q .; do sleep 0.1; done'`;
-}
-
-/** Shell: a filesystem of 8 MB and 200 inodes at /srv/<name>; an overlay, because df leaves out a plain tmpfs. */
-function smallDisk(name: string): string {
-  const [mount, parts] = [`/srv/${name}`, `/run/lab-${name}`];
-  return `mkdir -p ${mount} ${parts} && mount -t tmpfs -o size=8m,nr_inodes=200 tmpfs ${parts} && mkdir ${parts}/l ${parts}/u ${parts}/w && mount -t overlay -o lowerdir=${parts}/l,upperdir=${parts}/u,workdir=${parts}/w ${name} ${mount}`;
 }
 
 describe('at three in the morning', () => {

@@ -8,6 +8,7 @@ import { collect } from './collect.ts';
 import { kernelSays } from './kernel-says.ts';
 import { lookingLab, type LookingLab } from './looking.ts';
 import { absent, planted } from './proof.ts';
+import { smallDisk } from './small-disk.ts';
 
 // Each symptom of `mcp-pra triage` with a fault that explains it, and without.
 
@@ -105,9 +106,7 @@ test(absent('triage disk', 'there is room'), async () => {
 });
 
 test(planted('triage disk', 'a filesystem is full'), async () => {
-  // An overlay on a small tmpfs: df leaves out a plain tmpfs.
-  await sh(`mkdir -p /srv/full /run/lab-full; mount -t tmpfs -o size=8m tmpfs /run/lab-full; mkdir /run/lab-full/l /run/lab-full/u /run/lab-full/w
-  mount -t overlay -o lowerdir=/run/lab-full/l,upperdir=/run/lab-full/u,workdir=/run/lab-full/w full /srv/full
+  await sh(`${smallDisk('full')}
   dd if=/dev/zero of=/srv/full/log bs=64k 2>/dev/null || :`);
   expect(await finds('disk', 'disk_usage', 'fullest_percent')).toBe(true);
   await sh('umount /srv/full /run/lab-full');
