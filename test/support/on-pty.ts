@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 export interface PtyStep {
-  /** Regular expression (Python) for what must be on the screen since the last step. */
+  /** Regular expression (Python) for what must be on the screen since the last step: what came with that, in one piece, counts to it. */
   readonly expect: string;
   /** `{code}` in it is the one-time code of the secret that was found. */
   readonly send: string;
