@@ -23,7 +23,7 @@ export interface TriageHost {
   /** Asked, answered, and nothing found. */
   readonly clean: readonly string[];
   readonly not_present: readonly string[];
-  /** For which names it was not asked: those beyond the eighth of a kind, and those that masking has made none. */
+  /** For which names it was not asked: those beyond the eighth of a kind (the next eight by name), and those that masking has made none. */
   readonly not_asked: readonly string[];
   readonly unanswered: readonly {
     readonly diagnostic: string;
@@ -91,12 +91,9 @@ export const runTriage = async (
   const names = first[0]?.results.map(({ host }) => host) ?? [];
   const hosts = names.map((host) => ({
     ...hostPart(host, asked),
-    not_asked: triage.ask.flatMap((step) =>
-      notAsked(
-        step,
-        named.find((one) => one.host === host),
-      ),
-    ),
+    not_asked: named
+      .filter((one) => one.host === host)
+      .flatMap((one) => triage.ask.flatMap((step) => notAsked(step, one))),
   }));
   return { symptom: triage.symptom, hosts, summary: summarise(triage, hosts), next: triage.next };
 };
@@ -135,20 +132,25 @@ const forEachName = (step: Step, named: readonly ReadResult[]): readonly Asking[
   return [...hostsOf].map(([name, hosts]) => ({ step, hosts, args: { [each]: name } }));
 };
 
-const notAsked = (step: Step, named: ReadResult | undefined): readonly string[] => {
+/** As many again by name, and how many more there are: a host may have hundreds. */
+const notAsked = (step: Step, named: ReadResult): readonly string[] => {
   const { each } = step;
-  if (each === undefined || named === undefined) return [];
+  if (each === undefined) return [];
   const names = namesFor(step, named);
-  const left = [
-    ...names.filter(isName).slice(NAMES),
-    ...names.filter((name) => !isName(name)).map(() => MASKED),
+  const left = names.filter(isName).slice(NAMES);
+  const masked = names.filter((name) => !isName(name));
+  const more = [
+    ...(left.length > NAMES ? [`${String(left.length - NAMES)} more`] : []),
+    ...(masked.length > 0 ? [`${String(masked.length)} masked`] : []),
   ];
-  return left.map((name) => labelOf(step, { [each]: name }));
+  return [
+    ...left.slice(0, NAMES).map((name) => labelOf(step, { [each]: name })),
+    ...more.map((words) => `${step.diagnostic} (${words})`),
+  ];
 };
 
 /** A name that looks like a secret or an address is masked, and is then no argument. */
 const isName = (name: string): boolean => WORD.test(name);
-const MASKED = '(masked)';
 
 const hostPart = (host: string, all: readonly Asked[]): Omit<TriageHost, 'not_asked'> => {
   const asked = all.flatMap(({ step, label, results }) => {

@@ -20,6 +20,13 @@ describe('collectors', () => {
     }
   });
 
+  test('refresh_facts has time for a collector that has just begun and for the run after it', () => {
+    const longest = Math.max(
+      ...shipped.map((name) => Number(/^TimeoutStartSec=([0-9]+)$/mu.exec(unit(name, 'service'))?.[1])),
+    );
+    expect(catalog.actions.get('refresh_facts')?.limits.seconds).toBeGreaterThan(2 * longest);
+  });
+
   test('a diagnostic names one that is shipped', () => {
     const named = [...catalog.diagnostics.values()].flatMap(({ collector }) => collector ?? []);
     // `servers` writes one file for each server that is installed, so that one that is not is not present; others name their files.

@@ -178,7 +178,7 @@ describe('a triage', () => {
     expect(steps.at(-1)).toBe('11/11');
     expect(hosts.map(({ not_asked }) => not_asked)).toEqual([
       [],
-      ['cert certificate=n7', 'cert certificate=(masked)'],
+      ['cert certificate=n7', 'cert (1 masked)'],
       [],
       [],
     ]);
