@@ -98,6 +98,16 @@ describe('listening_exposure', () => {
   });
 });
 
+test('asking a RabbitMQ that does not run opens no port to others', async () => {
+  // Erlang's tools start epmd(1), which listens on every address unless it is told otherwise.
+  const seen = await host.sh(`unit=mcp-pra-collect-rabbitmq.service
+    systemctl start --no-block $unit
+    while [ "$(systemctl show --property=ActiveState --value $unit)" = activating ]; do ss -Hltn 'sport = :4369'; done | awk '{print $4}' | sort -u`);
+  expect(
+    seen.split('\n').filter((address) => address !== '' && !/^(?:127\.0\.0\.1|\[::1\]):4369$/u.test(address)),
+  ).toEqual([]);
+});
+
 /** What the timer does every five minutes. */
 const collectSecurity = (): Promise<void> => collect(host, 'security');
 
