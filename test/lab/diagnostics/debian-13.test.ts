@@ -188,9 +188,12 @@ describe.each(['12', '13'])('the last lines of the journal on Debian %s', (relea
     [...textOf(looked).matchAll(/line ([0-9]+) of/gu)].map(([, number]) => Number(number));
 
   beforeAll(async () => {
-    // journald takes what a unit prints and what systemd says of its end in either order, if they come at once.
+    // journald takes what a unit prints and what systemd says of its start and its end in any order, if they come at once. So the
+    // unit speaks when its start is in the journal, and ends when its lines are.
     await lab().host.sh(
-      `systemd-run --quiet --wait --collect --unit=lab-talks sh -c 'i=1; while [ $i -le 30 ]; do echo "<2>line $i of thirty"; i=$((i + 1)); done; journalctl --sync'
+      `mkfifo /run/lab-talks
+      systemd-run --quiet --collect --unit=lab-talks sh -c 'read go </run/lab-talks; i=1; while [ $i -le 30 ]; do echo "<2>line $i of thirty"; i=$((i + 1)); done; journalctl --sync'
+      journalctl --sync; echo go >/run/lab-talks; until [ "$(systemctl is-active lab-talks)" = inactive ]; do :; done
       i=1; while [ $i -le 30 ]; do printf 'MESSAGE=line %s of thirty\\nCONTAINER_NAME=talks\\n' $i | logger --journald; i=$((i + 1)); done
       journalctl --sync`,
     );
