@@ -40,7 +40,7 @@ test('the configuration gives a diagnostic a tool of its own, and takes it away;
 
 test('a configuration that promotes more than fits into the list is refused with the number of bytes', async () => {
   await using target = await startEmbeddedTarget();
-  const catalog = changedCatalog((folder) => {
+  using catalog = changedCatalog((folder) => {
     for (let index = 0; index < 60; index += 1) {
       const name = `demo_much_${String(index)}`;
       writeFileSync(join(folder, `diagnostics/${name}.yaml`), MUCH.replace('NAME', name));

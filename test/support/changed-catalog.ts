@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EMBEDDED_CATALOG } from './embedded-target.ts';
 
 /** The embedded catalog, changed: `dir` for the target, whose scripts are where it wants them, `site` for operators. */
-export interface ChangedCatalog {
+export interface ChangedCatalog extends Disposable {
   readonly dir: string;
   readonly site: string;
   remove(): void;
@@ -19,5 +19,6 @@ export const changedCatalog = (change: (folder: string) => void): ChangedCatalog
     change(folder);
   }
   rmSync(join(dir, 'scripts'), { recursive: true });
-  return { dir, site, remove: () => rmSync(root, { recursive: true }) };
+  const remove = (): void => rmSync(root, { recursive: true });
+  return { dir, site, remove, [Symbol.dispose]: remove };
 };
